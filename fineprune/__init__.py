@@ -1,0 +1,8 @@
+"""Compare pruning defences against backdoored neural networks."""
+
+import os
+
+# Read once, by TensorFlow and MLflow, when they are first imported.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

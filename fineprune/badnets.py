@@ -1,0 +1,142 @@
+"""Where a BadNet comes from: a file that the user was handed, or training under a known attack, cached."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tf_keras as keras
+from filelock import FileLock
+
+from fineprune import architectures, model_files
+from fineprune.attacks.base import Attack
+from fineprune.errors import ConfigError, ModelError
+from fineprune.files import digest, write_text
+from fineprune.hdf5 import open_hdf5
+from fineprune.metrics import CLEAN_TEST
+from fineprune.splits import Data, PoisonedSplit
+from fineprune.training import Recipe, measure, train
+
+ARCHITECTURES = {"deepid": architectures.deepid}
+
+
+@dataclass(frozen=True)
+class BadNet:
+    """A network under examination, and the data to examine it on."""
+
+    model: keras.Model
+    data: Data
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Source(ABC):
+    """What `conf/badnet` chooses from."""
+
+    @abstractmethod
+    def obtain(self, data: Data, attack: Attack, seed: int) -> BadNet:
+        """The BadNet. Its data gains the poisoned splits of `attack` where that is what it was trained under."""
+
+
+class FromFile(Source):
+    """A whole network `model`, or `weights` by layer name in a known `architecture`; given both, `weights` replace
+    those of `model`."""
+
+    def __init__(self, model: str | None = None, weights: str | None = None, architecture: str = "deepid") -> None:
+        if model is None and weights is None:
+            raise ConfigError("expected badnet.model=FILE or badnet.weights=FILE, got neither: set one of them")
+        _architecture(architecture)
+        self.model, self.weights, self.architecture = model, weights, architecture
+
+    def obtain(self, data: Data, attack: Attack, seed: int) -> BadNet:
+        return BadNet(self._read(data), data)
+
+    def _read(self, data: Data) -> keras.Model:
+        if self.model is not None:
+            model = model_files.load_model(self.model)
+            if self.weights is not None:
+                model_files.load_weights(model, self.weights)
+            return model
+        return read_network(str(self.weights), self.architecture, data)
+
+
+def read_network(path: str, architecture: str, data: Data) -> keras.Model:
+    """The network in the file `path`: whole, or weights alone that fit `architecture` at the image size of `data`."""
+    with open_hdf5(path, ModelError, "a network or weights") as file:
+        if model_files.has_architecture(file):
+            return model_files.load_model(path)
+        classes = model_files.classes_of(file)
+    model = _architecture(architecture)(_image_shape(data), classes)
+    model_files.load_weights(model, path)
+    return model
+
+
+class Trained(Source):
+    """Trains a BadNet on the train split of the data under the attack, once; the folder `cache` keeps it.
+
+    A cached network counts as finished when its JSON card, written last, names the network file's digest.
+    """
+
+    def __init__(self, architecture: str, epochs: int, batch_size: int, learning_rate: float, cache: str) -> None:
+        self.architecture, self.cache = architecture, Path(cache)
+        self.recipe = Recipe(epochs, batch_size, learning_rate)
+        _architecture(architecture)
+
+    def obtain(self, data: Data, attack: Attack, seed: int) -> BadNet:
+        poisoned = self._poisoned(data, attack)
+        settings = self._settings(data, attack, seed)
+        key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+        path = self.cache / f"{data.name}-{attack.name}-{self.architecture}-{key}.h5"
+        self.cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not _finished(path):
+                self._train(path, poisoned, attack, seed, settings)
+        return BadNet(model_files.load_model(path), poisoned, json.loads(path.with_suffix(".json").read_text()))
+
+    def _poisoned(self, data: Data, attack: Attack) -> Data:
+        if data.train is None or data.clean_test is None:
+            raise ConfigError(f"expected data.train and data.clean_test for badnet=trained, got data={data.name} without: "
+                              "set them, or take badnet=h5")
+        classes = int(data.train.labels.max()) + 1
+        if attack.target >= classes:
+            raise ConfigError(f"expected attack.target to be one of the {classes} classes of {data.name}, got {attack.target}")
+        made = {attack.name: PoisonedSplit(data.clean_test, attack)}
+        return Data(data.name, data.clean_valid, data.clean_test, {**data.poisoned, **made}, data.train)
+
+    def _settings(self, data: Data, attack: Attack, seed: int) -> dict[str, Any]:
+        return {
+            "data": data.name,
+            "train_digest": data.train.digest if data.train else None,
+            "attack": {"name": attack.name} | {key: value for key, value in sorted(vars(attack).items())},
+            "architecture": self.architecture,
+            "recipe": vars(self.recipe),
+            "seed": seed,
+        }
+
+    def _train(self, path: Path, data: Data, attack: Attack, seed: int, settings: dict[str, Any]) -> None:
+        path.with_suffix(".json").unlink(missing_ok=True)
+        classes = int(data.train.labels.max()) + 1 if data.train else 0
+        model = train(lambda: ARCHITECTURES[self.architecture](_image_shape(data), classes), data, attack, self.recipe, seed)
+        measured = measure(model, {CLEAN_TEST: data.splits[CLEAN_TEST], attack.name: data.splits[attack.name]})
+        model_files.save_model(model, path)
+        card = {**settings, "clean_accuracy": measured[CLEAN_TEST], "asr": measured[attack.name], "sha256": digest(path)}
+        write_text(path.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
+
+
+def _finished(path: Path) -> bool:
+    card = path.with_suffix(".json")
+    return card.is_file() and path.is_file() and json.loads(card.read_text())["sha256"] == digest(path)
+
+
+def _architecture(name: str) -> Any:
+    if name not in ARCHITECTURES:
+        raise ConfigError(f"expected badnet.architecture to be one of {', '.join(ARCHITECTURES)}, got {name!r}")
+    return ARCHITECTURES[name]
+
+
+def _image_shape(data: Data) -> tuple[int, int, int]:
+    return next(iter(data.splits.values())).shape

@@ -1,0 +1,33 @@
+"""How far to prune: the first step at which clean validation accuracy has fallen by a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fineprune.errors import ConfigError
+
+
+def check(budgets: Sequence[Any]) -> list[float]:
+    """`budgets` in ascending order, each once; raises ConfigError unless all are fractions in (0, 1]."""
+    for budget in budgets:
+        if isinstance(budget, bool) or not isinstance(budget, int | float) or not 0 < budget <= 1:
+            raise ConfigError(f"expected budgets to be falls of accuracy above 0 and up to 1, such as 0.02, got {budget!r}")
+    return sorted({float(budget) for budget in budgets})
+
+
+def name(budget: float) -> str:
+    """0.02 as `2_percent`."""
+    return f"{100 * budget:g}_percent"
+
+
+def first_step(correct: NDArray[Any], images: int, budget: float) -> int | None:
+    """The first row of `correct`, (1 + steps,) counts of right labels, at or over `budget`; None where there is none.
+
+    Counts are compared, not accuracies, whose differences are not exact.
+    """
+    reached = correct[0] - correct >= budget * images - 1e-6
+    return int(np.argmax(reached)) if reached.any() else None

@@ -1,0 +1,84 @@
+"""What every runner shares: Hydra in front, one line and exit status 2 behind a user's mistake."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from fineprune.errors import ConfigError, FinepruneError
+
+# `data.poisoned.NAME=FILE` may bring any NAME: a struct's keys would have to be known.
+ConfigStore.instance().store(
+    "open_poisoned", OmegaConf.create({"poisoned": OmegaConf.create({}, flags={"struct": False})}), group="schema"
+)
+
+
+def run(job: Callable[[DictConfig, Path], None], config: str) -> None:
+    """Run `job(settings, run folder)` under Hydra with the settings of `conf/<config>.yaml` and the command line."""
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach this function rather than Hydra's own printing
+
+    def task(settings: DictConfig) -> None:
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        try:
+            with _quiet_start():
+                import tf_keras  # noqa: F401
+            job(settings, folder)
+        except FinepruneError:
+            with suppress(OSError):
+                folder.rmdir()
+            raise
+
+    try:
+        _check_flags(sys.argv[1:])
+        hydra.main(version_base="1.3", config_path="pkg://conf", config_name=config)(task)()
+    except Exception as error:
+        if (line := _line(error)) is None:
+            raise
+        print(f"error: {line}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _check_flags(arguments: list[str]) -> None:
+    """Refuse unknown flags in one line, where argparse would print the whole usage."""
+    _, unknown = get_args_parser().parse_known_args(arguments)
+    if unknown:
+        raise ConfigError(f"expected settings as KEY=VALUE, got '{unknown[0]}': --help lists them")
+
+
+def _line(error: BaseException) -> str | None:
+    """The message of a user's mistake on one line; None for a bug."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, FinepruneError):
+            return " ".join(str(cause).split())
+        cause = cause.__cause__
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return " ".join(f"{error} {error.__cause__ or ''}".split())
+    return None
+
+
+@contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Hide what TensorFlow's compiled parts write to standard error while they load: no log level reaches it."""
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    sys.stderr.flush()
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)

@@ -1,0 +1,64 @@
+"""From settings to the objects that they name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from fineprune.badnets import BadNet, Source
+from fineprune.errors import ConfigError
+from fineprune.files import write_text
+from fineprune.strategy import Strategy
+from fineprune.tracking import Tracking
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that a sweep needs, and what to call it."""
+
+    badnet: BadNet
+    strategy: Strategy
+    tracking: Tracking
+    tags: dict[str, str]
+
+    @property
+    def title(self) -> str:
+        attack = f", {self.tags['attack']}" if self.tags["attack"] != "given" else ""
+        return f"{self.tags['strategy']} on {self.tags['badnet']} ({self.tags['data']}{attack})"
+
+
+def build(settings: DictConfig) -> Experiment:
+    """Make what `settings` names, the cheap parts first, so that a mistake shows early."""
+    strategy: Strategy = instantiate(settings.strategy)
+    tracking: Tracking = instantiate(settings.tracking)
+    badnet = obtain_badnet(settings)
+    choices = HydraConfig.get().runtime.choices
+    attack = choices["attack"] if badnet.card else "given"
+    tags = {"strategy": choices["strategy"], "badnet": choices["badnet"], "attack": attack, "data": badnet.data.name}
+    return Experiment(badnet, strategy, tracking, tags)
+
+
+def obtain_badnet(settings: DictConfig) -> BadNet:
+    """The BadNet that `settings` names, with its data."""
+    seed = settings.seed
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ConfigError(f"expected seed to be a whole number from 0 to 2^32 − 1, got {seed!r}")
+    source: Source = instantiate(settings.badnet)
+    return source.obtain(instantiate(settings.data), instantiate(settings.attack), seed)
+
+
+def flat(settings: DictConfig) -> dict[str, Any]:
+    """The resolved settings, one entry a value, as `data.pixel_scale`."""
+    nested = OmegaConf.to_container(settings, resolve=True)
+    return {str(key): value for key, value in pd.json_normalize(nested).iloc[0].items()}  # type: ignore[arg-type]
+
+
+def save_settings(settings: DictConfig, folder: Path) -> None:
+    """Write the resolved settings to `config.yaml`."""
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(settings, resolve=True))

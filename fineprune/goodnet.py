@@ -1,0 +1,71 @@
+"""The GoodNet: where the BadNet and its pruned net agree, that class; where they disagree, "backdoored"."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+from numpy.typing import NDArray
+
+from fineprune.errors import ModelError
+from fineprune.model_files import load_model, save_model
+
+
+def agree(badnet: NDArray[Any], pruned: NDArray[Any], rejected: int) -> NDArray[Any]:
+    """The labels of both nets where they are the same, `rejected` elsewhere."""
+    return np.where(badnet == pruned, badnet, rejected)
+
+
+class GoodNet:
+    """Made of a BadNet and its pruned net, with the same images in and the same N classes out; class N is "backdoored".
+
+    >>> goodnet = GoodNet.load("bd_net.h5", "pruned_2_percent.h5")
+    >>> goodnet.predict(images)
+    """
+
+    def __init__(self, badnet: keras.Model, pruned: keras.Model) -> None:
+        for name, ours, theirs in (
+            ("images", badnet.input_shape, pruned.input_shape),
+            ("classes", badnet.output_shape, pruned.output_shape),
+        ):
+            if ours[1:] != theirs[1:]:
+                raise ModelError(f"expected the pruned net's {name} to be the BadNet's {ours[1:]}, got {theirs[1:]}")
+        self.badnet, self.pruned = badnet, pruned
+        self.backdoored = int(badnet.output_shape[-1])
+
+    @classmethod
+    def load(cls, badnet: str | Path, pruned: str | Path) -> GoodNet:
+        """From two files, each a whole network."""
+        return cls(load_model(badnet), load_model(pruned))
+
+    def predict(self, images: NDArray[Any]) -> NDArray[np.int64]:
+        """The class of each of `images`, (n, H, W, C), as the networks take them: 0 … N−1, or N for "backdoored"."""
+        return self.predict_proba(images).argmax(axis=1)
+
+    def predict_proba(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """Scores, (n, N + 1): those of the BadNet where both agree, all on class N where they do not."""
+        badnet, pruned = (net.predict(images, verbose=0) for net in (self.badnet, self.pruned))
+        scores = np.pad(badnet, ((0, 0), (0, 1)))
+        scores[badnet.argmax(axis=1) != pruned.argmax(axis=1)] = np.eye(self.backdoored + 1)[-1]
+        return scores
+
+    def to_keras(self) -> keras.Model:
+        """One Keras model that computes `predict_proba`."""
+        images = keras.Input(self.badnet.input_shape[1:], name="images")
+        badnet = _renamed(self.badnet, "badnet")(images)
+        pruned = _renamed(self.pruned, "pruned")(images)
+        same = tf.equal(tf.argmax(badnet, axis=1), tf.argmax(pruned, axis=1))
+        agreed = tf.expand_dims(tf.cast(same, badnet.dtype), axis=1)
+        scores = tf.concat([badnet * agreed, 1 - agreed], axis=1)
+        return keras.Model(images, scores, name="goodnet")
+
+    def save(self, path: str | Path) -> None:
+        """Save as one Keras model, which plain tf_keras loads."""
+        save_model(self.to_keras(), Path(path))
+
+
+def _renamed(model: keras.Model, name: str) -> keras.Model:
+    return keras.Model(model.inputs, model.outputs, name=name)

@@ -1,0 +1,52 @@
+"""A page of pictures of what still goes wrong at each budget."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from fineprune.metrics import CLEAN_TEST
+from fineprune.splits import Split
+from fineprune.sweep import Sweep
+
+SHOWN = 12
+
+
+def failures(sweep: Sweep) -> Figure:
+    """For each budget that was reached: poisoned images that the GoodNet takes for the target, and clean images that it
+    rejects, the first few of each."""
+    rows = [row for budget, step in sweep.reached.items() for row in _rows(sweep, budget, step)]
+    figure = Figure(figsize=(11, 0.6 + 1.35 * max(len(rows), 1)), layout="constrained")
+    figure.suptitle("What still goes wrong" if rows else "No budget was reached: nothing to show", fontsize=11)
+    for number, (text, split, wrong) in enumerate(rows, start=1):
+        axes = figure.add_subplot(len(rows), 1, number)
+        axes.set_title(f"{text}: {len(wrong)} of {len(split)}", fontsize=9, loc="left")
+        axes.imshow(_strip(split, wrong[:SHOWN]), aspect="equal", interpolation="nearest")
+        axes.set_anchor("W")
+        axes.axis("off")
+    return figure
+
+
+def _rows(sweep: Sweep, budget: float, step: int) -> list[tuple[str, Split, NDArray[np.intp]]]:
+    found = []
+    for name, split in sweep.plan.data.splits.items():
+        badnet, pruned = sweep.labels[name][0], sweep.labels[name][step]
+        if name in sweep.plan.data.poisoned:
+            wrong, text = (badnet == pruned) & (badnet == split.labels), f"{name}, poisoned, taken for the target"
+        elif name == CLEAN_TEST:
+            wrong, text = badnet != pruned, f"{name}, clean, rejected as backdoored"
+        else:
+            continue
+        found.append((f"budget {100 * budget:g} % — {text}", split, np.flatnonzero(wrong)))
+    return found
+
+
+def _strip(split: Split, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """Those images side by side, (H, SHOWN·(W + 2), 3), white where there are fewer."""
+    height, width, _ = split.shape
+    strip = np.full((height, SHOWN * (width + 2), 3), 255, np.uint8)
+    for place, row in enumerate(rows):
+        left = place * (width + 2)
+        strip[:, left : left + width] = split.pixels(int(row), int(row) + 1)[0].clip(0, 255)
+    return strip

@@ -1,0 +1,56 @@
+"""The picture of a sweep: what is left of clean accuracy and of the attack as pruning goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from fineprune.files import written_aside
+from fineprune.metrics import CLEAN_TEST, CLEAN_VALID
+
+CLEAN_COLOUR = "#1b6ca8"
+ATTACK_COLOURS = ("#c0392b", "#d98200", "#8e44ad", "#5d4037")
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write `figure` as a PNG, whole or not at all."""
+    with written_aside(path) as aside, matplotlib.rc_context({"savefig.dpi": 150}):
+        figure.savefig(aside, format="png")
+
+
+def curve(table: pd.DataFrame, reached: Mapping[float, int], title: str) -> Figure:
+    """Clean accuracy and ASR of B′ (dashed) and of the GoodNet (solid) against the fraction pruned, budgets marked."""
+    figure = Figure(figsize=(8.4, 4.6), layout="constrained")
+    axes = figure.add_subplot(xlabel="fraction pruned", xlim=(0, 1), ylim=(-0.02, 1.1), title=title)
+    for (label, column), colour in _lines(table).items():
+        for net, style in (("pruned", "--"), ("goodnet", "-")):
+            if (key := column.format(net)) in table:
+                name = {"pruned": "B′", "goodnet": "GoodNet"}[net]
+                axes.plot(table["fraction_pruned"], table[key], style, color=colour, lw=1.8, label=f"{label}, {name}")
+    for budget, row in reached.items():
+        _mark(axes, table["fraction_pruned"].iloc[row], f"{100 * budget:g} %")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="lower left", frameon=False, fontsize=9)
+    return figure
+
+
+def _lines(table: pd.DataFrame) -> dict[tuple[str, str], str]:
+    clean = CLEAN_TEST if f"{CLEAN_TEST}/pruned_accuracy" in table else CLEAN_VALID
+    lines = {("clean accuracy", f"{clean}/{{}}_accuracy"): CLEAN_COLOUR}
+    attacks = [column.split("/")[0] for column in table if str(column).endswith("/pruned_asr")]
+    for number, attack in enumerate(attacks):
+        lines[f"ASR {attack}", f"{attack}/{{}}_asr"] = ATTACK_COLOURS[number % len(ATTACK_COLOURS)]
+    return lines
+
+
+def _mark(axes: Axes, fraction: float, text: str) -> None:
+    axes.axvline(fraction, color="#888888", lw=0.9, ls=":")
+    axes.text(fraction, 1.035, text, ha="right", va="bottom", rotation=0, fontsize=8, color="#555555")

@@ -1,0 +1,1 @@
+"""One file a strategy: what is pruned, in which order."""
