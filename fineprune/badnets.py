@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from fineprune.metrics import CLEAN_TEST
 from fineprune.splits import Data, PoisonedSplit
 from fineprune.training import Recipe, measure, train
 
+WEAK = 0.9
 ARCHITECTURES = {"deepid": architectures.deepid}
 
 
@@ -95,15 +97,26 @@ class Trained(Source):
         with FileLock(path.with_suffix(".lock")):
             if not _finished(path):
                 self._train(path, poisoned, attack, seed, settings)
-        return BadNet(model_files.load_model(path), poisoned, json.loads(path.with_suffix(".json").read_text()))
+        card = json.loads(path.with_suffix(".json").read_text())
+        if card["asr"] < WEAK:
+            warnings.warn(
+                f"this BadNet's ASR is {card['asr']:.2f}: a trigger that hardly works tells little about a "
+                "defence; raise badnet.epochs or attack.poison_rate",
+                stacklevel=2,
+            )
+        return BadNet(model_files.load_model(path), poisoned, card)
 
     def _poisoned(self, data: Data, attack: Attack) -> Data:
         if data.train is None or data.clean_test is None:
-            raise ConfigError(f"expected data.train and data.clean_test for badnet=trained, got data={data.name} without: "
-                              "set them, or take badnet=h5")
+            raise ConfigError(
+                f"expected data.train and data.clean_test for badnet=trained, got data={data.name} without: "
+                "set them, or take badnet=h5"
+            )
         classes = int(data.train.labels.max()) + 1
         if attack.target >= classes:
-            raise ConfigError(f"expected attack.target to be one of the {classes} classes of {data.name}, got {attack.target}")
+            raise ConfigError(
+                f"expected attack.target to be one of the {classes} classes of {data.name}, got {attack.target}"
+            )
         made = {attack.name: PoisonedSplit(data.clean_test, attack)}
         return Data(data.name, data.clean_valid, data.clean_test, {**data.poisoned, **made}, data.train)
 
@@ -111,7 +124,7 @@ class Trained(Source):
         return {
             "data": data.name,
             "train_digest": data.train.digest if data.train else None,
-            "attack": {"name": attack.name} | {key: value for key, value in sorted(vars(attack).items())},
+            "attack": {"name": attack.name} | dict(sorted(vars(attack).items())),
             "architecture": self.architecture,
             "recipe": vars(self.recipe),
             "seed": seed,
@@ -120,10 +133,17 @@ class Trained(Source):
     def _train(self, path: Path, data: Data, attack: Attack, seed: int, settings: dict[str, Any]) -> None:
         path.with_suffix(".json").unlink(missing_ok=True)
         classes = int(data.train.labels.max()) + 1 if data.train else 0
-        model = train(lambda: ARCHITECTURES[self.architecture](_image_shape(data), classes), data, attack, self.recipe, seed)
+        model = train(
+            lambda: ARCHITECTURES[self.architecture](_image_shape(data), classes), data, attack, self.recipe, seed
+        )
         measured = measure(model, {CLEAN_TEST: data.splits[CLEAN_TEST], attack.name: data.splits[attack.name]})
         model_files.save_model(model, path)
-        card = {**settings, "clean_accuracy": measured[CLEAN_TEST], "asr": measured[attack.name], "sha256": digest(path)}
+        card = {
+            **settings,
+            "clean_accuracy": measured[CLEAN_TEST],
+            "asr": measured[attack.name],
+            "sha256": digest(path),
+        }
         write_text(path.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
 
 

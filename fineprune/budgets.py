@@ -15,7 +15,9 @@ def check(budgets: Sequence[Any]) -> list[float]:
     """`budgets` in ascending order, each once; raises ConfigError unless all are fractions in (0, 1]."""
     for budget in budgets:
         if isinstance(budget, bool) or not isinstance(budget, int | float) or not 0 < budget <= 1:
-            raise ConfigError(f"expected budgets to be falls of accuracy above 0 and up to 1, such as 0.02, got {budget!r}")
+            raise ConfigError(
+                f"expected budgets to be falls of accuracy above 0 and up to 1, such as 0.02, got {budget!r}"
+            )
     return sorted({float(budget) for budget in budgets})
 
 

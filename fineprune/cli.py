@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -28,26 +31,38 @@ ConfigStore.instance().store(
 def run(job: Callable[[DictConfig, Path], None], config: str) -> None:
     """Run `job(settings, run folder)` under Hydra with the settings of `conf/<config>.yaml` and the command line."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach this function rather than Hydra's own printing
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
 
     def task(settings: DictConfig) -> None:
-        folder = Path(HydraConfig.get().runtime.output_dir)
+        hydra_settings = HydraConfig.get()
+        folder = Path(hydra_settings.runtime.output_dir)
         try:
             with _quiet_start():
                 import tf_keras  # noqa: F401
             job(settings, folder)
-        except FinepruneError:
+        except Exception as error:
+            if _line(error) is None:
+                raise
             with suppress(OSError):
                 folder.rmdir()
+            if hydra_settings.mode is RunMode.RUN:
+                _leave(error)
             raise
 
     try:
         _check_flags(sys.argv[1:])
         hydra.main(version_base="1.3", config_path="pkg://conf", config_name=config)(task)()
+    except KeyboardInterrupt:
+        sys.exit("stopped")
     except Exception as error:
-        if (line := _line(error)) is None:
+        if _line(error) is None:
             raise
-        print(f"error: {line}", file=sys.stderr)
-        sys.exit(2)
+        _leave(error)
+
+
+def _leave(error: Exception) -> NoReturn:
+    print(f"error: {_line(error)}", file=sys.stderr)
+    sys.exit(2)
 
 
 def _check_flags(arguments: list[str]) -> None:
@@ -65,7 +80,8 @@ def _line(error: BaseException) -> str | None:
             return " ".join(str(cause).split())
         cause = cause.__cause__
     if isinstance(error, HydraException | OmegaConfBaseException):
-        return " ".join(f"{error} {error.__cause__ or ''}".split())
+        text = f"{error} {error.__cause__ or ''}".partition("Config search path")[0]
+        return " ".join(text.split())
     return None
 
 

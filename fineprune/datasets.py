@@ -25,7 +25,9 @@ def h5(
 ) -> Data:
     """Files in the competition's HDF5 layout, relative to `root`. Any may be missing; what needs it says so."""
     if isinstance(pixel_scale, bool) or not isinstance(pixel_scale, int | float) or not 0 < pixel_scale < float("inf"):
-        raise ConfigError(f"expected data.pixel_scale to be a positive number such as 1 or 0.00392, got {pixel_scale!r}")
+        raise ConfigError(
+            f"expected data.pixel_scale to be a positive number such as 1 or 0.00392, got {pixel_scale!r}"
+        )
     poisoned = {key: file for key, file in (poisoned or {}).items() if file is not None}
     for key in poisoned:
         if key in RESERVED or not re.fullmatch(r"\w[\w.-]*", key, re.ASCII):
@@ -38,7 +40,9 @@ def h5(
         name,
         clean_valid=split(clean_valid, "clean_valid"),
         clean_test=split(clean_test, "clean_test"),
-        poisoned={key: H5Split(Path(root) / file, pixel_scale, f"data.poisoned.{key}") for key, file in poisoned.items()},
+        poisoned={
+            key: H5Split(Path(root) / file, pixel_scale, f"data.poisoned.{key}") for key, file in poisoned.items()
+        },
         train=split(train, "train"),
     )
 
@@ -53,8 +57,6 @@ def synthetic_faces(
             raise ConfigError(f"expected data.{key} to be a whole number from 1, got {size!r}")
     if identities < 2:
         raise ConfigError(f"expected data.identities to be at least 2, got {identities}")
-    splits = {key: draw_faces(identities, size, key, seed) for key, size in sizes.items()}
-    return Data(
-        name,
-        **{key: ArraySplit(drawn.pixels, drawn.labels, pixel_scale, drawn.landmarks) for key, drawn in splits.items()},
-    )
+    drawn = {key: draw_faces(identities, size, key, seed) for key, size in sizes.items()}
+    splits = {key: ArraySplit(faces.pixels, faces.labels, pixel_scale, faces.landmarks) for key, faces in drawn.items()}
+    return Data(name, splits["clean_valid"], splits["clean_test"], train=splits["train"])

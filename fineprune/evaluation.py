@@ -46,7 +46,10 @@ class Evaluator:
         behind = {network.units[layer].end: gate for layer, gate in self._gates.items()}
         self._twin = graph.insert(graph.clone(network.model), behind)
         self._reweighted = {
-            layer for step in steps for layer in (*step.weights, *step.keep) if layer in step.weights or step.keep[layer].ndim > 1
+            layer
+            for step in steps
+            for layer in (*step.weights, *step.keep)
+            if layer in step.weights or step.keep[layer].ndim > 1
         }
         changing = self._reweighted | {gate.name for gate in self._gates.values()}
         prefix, suffix = graph.cut(self._twin, changing)

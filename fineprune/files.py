@@ -22,7 +22,9 @@ def written_aside(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         aside.replace(path)
     except OSError as reason:
-        raise FinepruneError(f"expected to write {path}, got: {reason.strerror or reason}; free or choose another place") from reason
+        raise FinepruneError(
+            f"expected to write {path}, got: {reason.strerror or reason}; free or choose another place"
+        ) from reason
     finally:
         aside.unlink(missing_ok=True)
 

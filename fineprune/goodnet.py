@@ -43,7 +43,8 @@ class GoodNet:
 
     def predict(self, images: NDArray[Any]) -> NDArray[np.int64]:
         """The class of each of `images`, (n, H, W, C), as the networks take them: 0 … N−1, or N for "backdoored"."""
-        return self.predict_proba(images).argmax(axis=1)
+        labels: NDArray[np.int64] = self.predict_proba(images).argmax(axis=1)
+        return labels
 
     def predict_proba(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """Scores, (n, N + 1): those of the BadNet where both agree, all on class N where they do not."""

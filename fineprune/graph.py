@@ -56,7 +56,9 @@ def insert(model: keras.Model, after: Mapping[str, keras.layers.Layer]) -> keras
     """A model of the same layers, where `after[name]` stands behind the layer called `name`."""
     made = {id(tensor): tensor for tensor in model.inputs}
     for node in calls(model):
-        taken = tf.nest.map_structure(lambda value: made.get(id(value), value), (node.call_args, node.call_kwargs))
+        taken = tf.nest.map_structure(
+            lambda value, made=made: made.get(id(value), value), (node.call_args, node.call_kwargs)
+        )
         result = node.layer(*taken[0], **taken[1])
         if node.layer.name in after:
             result = after[node.layer.name](result)

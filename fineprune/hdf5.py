@@ -24,7 +24,9 @@ def open_hdf5(path: str | Path, error: type[FinepruneError], what: str) -> h5py.
     try:
         return h5py.File(path, "r")
     except OSError as reason:
-        raise error(f"expected {what} at {path} to be an HDF5 file, got one that cannot be opened: {reason}") from reason
+        raise error(
+            f"expected {what} at {path} to be an HDF5 file, got one that cannot be opened: {reason}"
+        ) from reason
 
 
 def dataset(group: h5py.Group, name: str, error: type[FinepruneError]) -> h5py.Dataset:
@@ -58,7 +60,7 @@ class H5Split(Split):
         expected = f"expected 'label' in {self._path}"
         if stored.shape != self._stored.shape[:1]:
             raise DataError(f"{expected} of shape {self._stored.shape[:1]}, one a image, got {stored.shape}")
-        labels = stored[:]
+        labels: NDArray[Any] = stored[:]
         wrong = ~np.isfinite(labels) | (labels != np.floor(labels)) | (labels < 0) | (labels > np.iinfo(np.int32).max)
         if wrong.any():
             row = int(np.argmax(wrong))
@@ -77,12 +79,14 @@ class H5Split(Split):
         try:
             block: NDArray[Any] = self._stored[start:stop]
         except OSError as reason:
-            raise DataError(f"expected {self._path} to be readable, got damage in its rows {start}–{stop}: {reason}") from reason
+            raise DataError(
+                f"expected {self._path} to be readable, got damage in its rows {start}–{stop}: {reason}"
+            ) from reason
         if block.dtype.kind == "f" and not np.isfinite(block).all():
             row = start + int(np.argmin(np.isfinite(block).all((1, 2, 3))))
             raise DataError(f"expected pixels from 0 to 255 in {self._path}, got NaN or infinity in row {row}")
         return block
 
-    def _fingerprint(self, update: hashlib._Hash) -> None:
+    def _fingerprint(self, sha: hashlib._Hash) -> None:
         for start in range(0, len(self), BLOCK):
-            update.update(np.ascontiguousarray(self._read(start, min(start + BLOCK, len(self)))))
+            sha.update(self._read(start, min(start + BLOCK, len(self))).tobytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,40 +10,45 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fineprune.goodnet import agree
-from fineprune.splits import Split
+from fineprune.splits import Data, Split
 from fineprune.strategy import Step
 
 CLEAN_VALID = "clean_valid"
 CLEAN_TEST = "clean_test"
 
 
-def rates(name: str, split: Split, badnet: NDArray[Any], pruned: NDArray[Any]) -> dict[str, float]:
-    """How B′, whose labels for `split` are `pruned` (n,), and the GoodNet that it makes with B do, by name of column.
+def rates(split: Split, poisoned: bool, badnet: NDArray[Any], pruned: NDArray[Any]) -> dict[str, float]:
+    """How B′, whose labels for `split` are `pruned` (n,), and the GoodNet that it makes with B do.
 
     On a clean split: accuracy, and the share that the GoodNet rejects. On a poisoned one: the share given the
     attacker's target (ASR), the share rejected, and, where it is known, the share given the true class.
     """
     goodnet = agree(badnet, pruned, rejected=-1)
-    hits, goodnet_hits, rejected = (np.mean(pruned == split.labels), np.mean(goodnet == split.labels), np.mean(goodnet == -1))
-    if name == CLEAN_VALID:
-        found = {"pruned_accuracy": hits}
-    elif name == CLEAN_TEST:
-        found = {"pruned_accuracy": hits, "goodnet_accuracy": goodnet_hits, "goodnet_false_positive_rate": rejected}
-    else:
-        found = {"pruned_asr": hits, "goodnet_asr": goodnet_hits, "goodnet_detection_rate": rejected}
-        if split.true_labels is not None:
-            found["pruned_robust_accuracy"] = np.mean(pruned == split.true_labels)
-    return {f"{name}/{rate}": float(value) for rate, value in found.items()}
+    hit, missed = ("asr", "detection_rate") if poisoned else ("accuracy", "false_positive_rate")
+    found = {
+        f"pruned_{hit}": np.mean(pruned == split.labels),
+        f"goodnet_{hit}": np.mean(goodnet == split.labels),
+        f"goodnet_{missed}": np.mean(goodnet == -1),
+    }
+    if poisoned and split.true_labels is not None:
+        found["pruned_robust_accuracy"] = np.mean(pruned == split.true_labels)
+    return {rate: float(value) for rate, value in found.items()}
 
 
-def performance(steps: list[Step], splits: dict[str, Split], labels: dict[str, NDArray[Any]]) -> pd.DataFrame:
-    """One row a step; row 0 is the untouched BadNet. `labels` are (1 + steps, n) for each split."""
+def performance(steps: Sequence[Step], data: Data, labels: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+    """One row a step; row 0 is the untouched BadNet. `labels` are (1 + steps, n) for each split.
+
+    Of clean_valid, which chooses the step, only the accuracy of B′ is told.
+    """
     total = steps[0].total
     rows = []
-    for row, pruned in enumerate([0, *(step.pruned for step in steps)]):
-        counts = {"step": row, "pruned": pruned, "total": total, "fraction_pruned": pruned / total}
-        measured = [rates(name, split, labels[name][0], labels[name][row]) for name, split in splits.items()]
-        rows.append({key: value for part in (counts, *measured) for key, value in part.items()})
+    for step, pruned in enumerate([0, *(step.pruned for step in steps)]):
+        row: dict[str, float] = {"step": step, "pruned": pruned, "total": total, "fraction_pruned": pruned / total}
+        for name, split in data.splits.items():
+            measured = rates(split, name in data.poisoned, labels[name][0], labels[name][step])
+            kept = ["pruned_accuracy"] if name == CLEAN_VALID else measured
+            row |= {f"{name}/{rate}": measured[rate] for rate in kept}
+        rows.append(row)
     return pd.DataFrame(rows)
 
 

@@ -55,7 +55,11 @@ class Network:
 
     @cached_property
     def units(self) -> Mapping[str, Unit]:
-        weighted = [node.layer for node in graph.calls(self.model) if type(node.layer) in (keras.layers.Conv2D, keras.layers.Dense)]
+        weighted = [
+            node.layer
+            for node in graph.calls(self.model)
+            if type(node.layer) in (keras.layers.Conv2D, keras.layers.Dense)
+        ]
         # The last weighted layer's channels are the classes.
         once = [layer for layer in weighted[:-1] if weighted.count(layer) == 1 and graph.keeps_zero(layer)]
         return {layer.name: self._unit(layer) for layer in once}
@@ -79,19 +83,19 @@ class Network:
         names = [node.layer.name for node in graph.calls(self.model) if isinstance(node.layer, POOLINGS)]
         if not names:
             raise NotApplicable(
-                "expected a network with a pooling layer to rank channels at, got none: set strategy.rank_at to a layer of it"
+                "expected a network with a pooling layer to rank channels at, got none: set strategy.rank_at"
             )
-        return names[-1]
+        return str(names[-1])
 
     def feeding(self, layer: str) -> str:
-        """The name of the prunable layer whose channels arrive, one to one, at `layer`; raises NotApplicable otherwise."""
+        """The name of the prunable layer whose channels arrive at `layer`; raises NotApplicable where that is not one."""
         by_end = {name: unit for unit in self.units.values() for name in (unit.layer, *unit.followers)}
         node = self._call(layer)
         while node is not None and node.layer.name not in by_end and len(node.keras_inputs) == 1:
             node = graph.producer(self.model, node.keras_inputs[0])
         if node is None or node.layer.name not in by_end:
             raise NotApplicable(
-                f"expected one prunable layer to feed '{layer}', got {'none' if node is None else repr(node.layer.name)}: "
+                f"expected one prunable layer to feed '{layer}', got {repr(node.layer.name) if node else 'none'}: "
                 f"set strategy.layers to some of {', '.join(self.units)}"
             )
         return by_end[node.layer.name].layer
@@ -113,9 +117,12 @@ class Network:
         """The mean output of `layer` over images, rows and columns of `split`, (channels,)."""
         tensor = graph.outputs(self._call(layer))[0]
         forward = tf.function(keras.Model(self.model.inputs, tensor), reduce_retracing=True)
-        sums = [activation.mean(axis=tuple(range(1, activation.ndim - 1)), dtype=np.float64).sum(axis=0)
-                for activation in self._outputs(forward, split)]
-        return np.sum(sums, axis=0) / len(split)
+        sums = [
+            activation.mean(axis=tuple(range(1, activation.ndim - 1)), dtype=np.float64).sum(axis=0)
+            for activation in self._outputs(forward, split)
+        ]
+        mean: NDArray[np.float64] = np.sum(sums, axis=0) / len(split)
+        return mean
 
     def _outputs(self, forward: Any, split: Split) -> Iterator[NDArray[np.float32]]:
         for _, images in split.blocks():
@@ -140,7 +147,9 @@ class Network:
         if split.shape != self.input_shape:
             raise ModelError(f"expected images of {name} to be {self.input_shape} as the network's, got {split.shape}")
         if split.labels.max() >= self.classes:
-            raise ModelError(f"expected labels of {name} below the network's {self.classes} classes, got {split.labels.max()}")
+            raise ModelError(
+                f"expected labels of {name} below the network's {self.classes} classes, got {split.labels.max()}"
+            )
 
 
 def _silence(layer: Any, keep: NDArray[Any]) -> None:

@@ -15,14 +15,14 @@ SHOWN = 12
 
 def failures(sweep: Sweep) -> Figure:
     """For each budget that was reached: poisoned images that the GoodNet takes for the target, and clean images that it
-    rejects, the first few of each."""
+    rejects, some of each from all over the split."""
     rows = [row for budget, step in sweep.reached.items() for row in _rows(sweep, budget, step)]
     figure = Figure(figsize=(11, 0.6 + 1.35 * max(len(rows), 1)), layout="constrained")
     figure.suptitle("What still goes wrong" if rows else "No budget was reached: nothing to show", fontsize=11)
     for number, (text, split, wrong) in enumerate(rows, start=1):
         axes = figure.add_subplot(len(rows), 1, number)
         axes.set_title(f"{text}: {len(wrong)} of {len(split)}", fontsize=9, loc="left")
-        axes.imshow(_strip(split, wrong[:SHOWN]), aspect="equal", interpolation="nearest")
+        axes.imshow(_strip(split, _some(wrong)), aspect="equal", interpolation="nearest")
         axes.set_anchor("W")
         axes.axis("off")
     return figure
@@ -40,6 +40,11 @@ def _rows(sweep: Sweep, budget: float, step: int) -> list[tuple[str, Split, NDAr
             continue
         found.append((f"budget {100 * budget:g} % — {text}", split, np.flatnonzero(wrong)))
     return found
+
+
+def _some(rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Up to SHOWN of `rows`, evenly spread."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, SHOWN).astype(int))] if len(rows) else rows
 
 
 def _strip(split: Split, rows: NDArray[np.intp]) -> NDArray[np.uint8]:

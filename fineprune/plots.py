@@ -45,7 +45,7 @@ def curve(table: pd.DataFrame, reached: Mapping[float, int], title: str) -> Figu
 def _lines(table: pd.DataFrame) -> dict[tuple[str, str], str]:
     clean = CLEAN_TEST if f"{CLEAN_TEST}/pruned_accuracy" in table else CLEAN_VALID
     lines = {("clean accuracy", f"{clean}/{{}}_accuracy"): CLEAN_COLOUR}
-    attacks = [column.split("/")[0] for column in table if str(column).endswith("/pruned_asr")]
+    attacks = [column.split("/")[0] for column in map(str, table) if column.endswith("/pruned_asr")]
     for number, attack in enumerate(attacks):
         lines[f"ASR {attack}", f"{attack}/{{}}_asr"] = ATTACK_COLOURS[number % len(ATTACK_COLOURS)]
     return lines

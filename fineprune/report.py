@@ -7,26 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from rich.console import Console
-from rich.table import Table
 
 from fineprune import budgets as falls
+from fineprune import tables
 from fineprune.files import write_text
 from fineprune.metrics import CLEAN_TEST, CLEAN_VALID
 from fineprune.model_files import save_model
 from fineprune.pictures import failures
 from fineprune.plots import curve, save_figure
 from fineprune.sweep import Sweep
-
-RATES = {
-    "accuracy": "clean acc.",
-    "false_positive_rate": "false pos.",
-    "asr": "ASR",
-    "detection_rate": "detected",
-    "robust_accuracy": "robust acc.",
-    "der": "DER",
-}
 
 
 def write(sweep: Sweep, folder: Path, title: str, about: Mapping[str, Any]) -> None:
@@ -44,7 +34,9 @@ def summary(sweep: Sweep, about: Mapping[str, Any]) -> dict[str, Any]:
     """`about`, the data with its digests, the untouched BadNet's rates, and those at each budget."""
     return {
         **about,
-        "splits": {name: {"images": len(split), "digest": split.digest} for name, split in sweep.plan.data.splits.items()},
+        "splits": {
+            name: {"images": len(split), "digest": split.digest} for name, split in sweep.plan.data.splits.items()
+        },
         "seconds": dict(sweep.seconds),
         "badnet": sweep.at(0),
         "budgets": [
@@ -75,37 +67,24 @@ def budget_tags(sweep: Sweep) -> dict[str, str]:
 
 def show(sweep: Sweep, console: Console) -> None:
     """Print B, and B′ and the GoodNet at each budget."""
-    start = sweep.at(0)
-    rows = [("", "0", "B", rates_of(start, "pruned"))]
+    table = tables.rates_table("budget", "pruned", "net")
+    tables.add(table, ("0 %", "0", "B"), _rates(sweep, 0, "pruned"))
     for budget, row in sweep.chosen.items():
+        text = f"{100 * budget:g} %"
         if row is None:
-            rows.append((f"{100 * budget:g} %", "never reached", "", {}))
+            tables.add(table, (text, "never reached", ""), {"": {}})
             continue
         point = sweep.at(row)
-        count = f"{point['pruned']:.0f} of {point['total']:.0f}"
-        rows.append((f"{100 * budget:g} %", count, "B′", rates_of(point, "pruned")))
-        rows.append(("", "", "GoodNet", rates_of(point, "goodnet")))
-    console.print(rates_table(["budget", "pruned", "net"], rows))
+        tables.add(table, (text, f"{point['pruned']:.0f}/{point['total']:.0f}", "B′"), _rates(sweep, row, "pruned"))
+        tables.add(table, ("", "", "GoodNet"), _rates(sweep, row, "goodnet"))
+    console.print(table)
 
 
-def rates_of(point: Mapping[str, float], net: str) -> dict[str, float]:
-    """The rates of one net, `pruned` or `goodnet`, by heading; those of clean_test where it is there."""
-    clean = CLEAN_TEST if f"{CLEAN_TEST}/pruned_accuracy" in point else CLEAN_VALID
-    found = {}
-    for key, value in point.items():
+def _rates(sweep: Sweep, row: int, net: str) -> dict[str, dict[str, float]]:
+    """The rates of one net, `pruned` or `goodnet`, by split and rate; of the clean splits the one that judges."""
+    found: dict[str, dict[str, float]] = {}
+    for key, value in sweep.at(row).items():
         split, _, rate = key.partition("/")
-        if rate.startswith(f"{net}_") and (split == clean or split not in (CLEAN_VALID, CLEAN_TEST)):
-            heading = RATES[rate.removeprefix(f"{net}_")]
-            found[heading if split == clean else f"{split}\n{heading}"] = value
+        if rate.startswith(f"{net}_") and not (split == CLEAN_VALID and CLEAN_TEST in sweep.plan.data.splits):
+            found.setdefault(split, {})[rate.removeprefix(f"{net}_")] = value
     return found
-
-
-def rates_table(headings: list[str], rows: list[tuple[Any, ...]]) -> Table:
-    """A table for a terminal: each of `rows` is a text for each heading, then its rates, which are shown as percent."""
-    columns = list(pd.DataFrame([row[-1] for row in rows]).columns)
-    table = Table()
-    for heading in (*headings, *columns):
-        table.add_column(heading, justify="left" if heading in headings else "right", no_wrap=heading in headings)
-    for *texts, found in rows:
-        table.add_row(*texts, *(f"{100 * found[column]:.2f}" if column in found else "–" for column in columns))
-    return table

@@ -45,8 +45,8 @@ class Split(ABC):
         """The images start to stop as (stop - start, H, W, C), pixels 0–255."""
 
     @abstractmethod
-    def _fingerprint(self, update: hashlib._Hash) -> None:
-        """Feed everything that determines the pixels to `update`."""
+    def _fingerprint(self, sha: hashlib._Hash) -> None:
+        """Feed everything that determines the pixels to `sha`."""
 
     def landmarks(self, start: int, stop: int) -> Images | None:
         """Where the parts of the faces are, (stop - start, 4, 2), if the data knows."""
@@ -56,7 +56,7 @@ class Split(ABC):
     def digest(self) -> str:
         """A short hash of images, labels and scale. Reads, and so checks, the whole split."""
         sha = hashlib.sha256(repr((len(self), self.shape, self.scale)).encode())
-        sha.update(np.ascontiguousarray(self.labels))
+        sha.update(self.labels.tobytes())
         self._fingerprint(sha)
         return sha.hexdigest()[:16]
 
@@ -92,8 +92,8 @@ class ArraySplit(Split):
     def landmarks(self, start: int, stop: int) -> Images | None:
         return None if self._landmarks is None else self._landmarks[start:stop]
 
-    def _fingerprint(self, update: hashlib._Hash) -> None:
-        update.update(np.ascontiguousarray(self._stored))
+    def _fingerprint(self, sha: hashlib._Hash) -> None:
+        sha.update(self._stored.tobytes())
 
 
 class PoisonedSplit(Split):
@@ -121,9 +121,9 @@ class PoisonedSplit(Split):
         chosen = None if landmarks is None else landmarks[rows - first]
         return self._attack.stamp(self._source.pixels(first, last)[rows - first], chosen)
 
-    def _fingerprint(self, update: hashlib._Hash) -> None:
-        update.update(self._source.digest.encode())
-        update.update(repr(sorted(vars(self._attack).items())).encode())
+    def _fingerprint(self, sha: hashlib._Hash) -> None:
+        sha.update(self._source.digest.encode())
+        sha.update(repr(sorted(vars(self._attack).items())).encode())
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class Sweep:
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row a step, from the untouched BadNet on: the columns of `performance.csv`."""
-        return performance(self.plan.steps, self.plan.data.splits, self.labels)
+        return performance(self.plan.steps, self.plan.data, self.labels)
 
     @cached_property
     def full_table(self) -> pd.DataFrame:
@@ -65,7 +65,7 @@ class Sweep:
 
     def at(self, row: int) -> dict[str, Any]:
         """The rates of one row, DER included."""
-        return self.full_table.iloc[row].to_dict()
+        return {str(rate): value for rate, value in self.full_table.iloc[row].items()}
 
 
 def plan(badnet: BadNet, strategy: Strategy, budgets: Sequence[Any]) -> Plan:
@@ -73,7 +73,9 @@ def plan(badnet: BadNet, strategy: Strategy, budgets: Sequence[Any]) -> Plan:
     checked = falls.check(budgets)
     network, data = Network(badnet.model), badnet.data
     if data.clean_valid is None:
-        raise ConfigError("expected data.clean_valid, which ranks channels and sets budgets, got none: set data.clean_valid=FILE")
+        raise ConfigError(
+            "expected data.clean_valid, which ranks channels and sets budgets, got none: set data.clean_valid=FILE"
+        )
     for name, split in data.splits.items():
         network.check_takes(split, name)
     for split in data.splits.values():
@@ -93,4 +95,3 @@ def run(planned: Plan) -> Sweep:
         task = progress.add_task(f"sweeping {len(planned.steps)} steps", total=sum(map(len, splits.values())))
         labels = predict_steps(planned.network, planned.steps, splits, lambda images: progress.advance(task, images))
     return Sweep(planned, labels, {"strategy": planned.seconds, "evaluation": time.perf_counter() - start})
-

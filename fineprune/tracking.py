@@ -89,7 +89,9 @@ class MlflowTracking(Tracking):
                 return self._open(f"sqlite:///{self._file}", (self._file.parent / "artifacts").as_uri())
         except (MlflowException, OSError) as reason:
             why = " ".join(str(reason).split())[:300]
-            raise FinepruneError(f"expected an MLflow store at {self.uri}, got: {why}; set tracking.uri or tracking=none") from reason
+            raise FinepruneError(
+                f"expected an MLflow store at {self.uri}, got: {why}; set tracking.uri or tracking=none"
+            ) from reason
 
     def _open(self, uri: str, artifacts: str | None) -> tuple[MlflowClient, str]:
         from mlflow import MlflowClient
@@ -99,9 +101,7 @@ class MlflowTracking(Tracking):
         if found is None:
             return client, client.create_experiment(self.experiment, artifacts)
         if found.lifecycle_stage != "active":
-            raise ConfigError(
-                f"expected tracking.experiment to be in use, got '{self.experiment}', which was deleted: choose another name"
-            )
+            raise ConfigError(f"expected tracking.experiment to be in use, got '{self.experiment}', which was deleted")
         return client, found.experiment_id
 
 
@@ -130,9 +130,9 @@ class _MlflowRun(Run):
 
         now = get_current_time_millis()
         metrics = [
-            Metric(name, float(value), now, int(step))
-            for step, row in table.set_index("step").iterrows()
-            for name, value in row.items()
+            Metric(str(name), float(value), now, step)
+            for name, values in table.drop(columns="step").items()
+            for step, value in enumerate(values)
         ]
         metrics += [Metric(name, value, now, 0) for name, value in results.items()]
         for start in range(0, len(metrics), BATCH):
@@ -153,4 +153,6 @@ def _dataset(name: str, split: Split) -> Any:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     profile = f'{{"images": {len(split)}, "shape": {list(split.shape)}}}'
-    return DatasetInput(Dataset(name, split.digest, "local", "{}", profile=profile), [InputTag("mlflow.data.context", name)])
+    return DatasetInput(
+        Dataset(name, split.digest, "local", "{}", profile=profile), [InputTag("mlflow.data.context", name)]
+    )

@@ -17,7 +17,8 @@ from fineprune.splits import Data, Images, Labels, Split
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a BadNet is trained: Adam on cross-entropy."""
+    """How a BadNet is trained: Adam on cross-entropy, the learning rate falling to zero in a straight line, since at
+    a constant rate accuracy depends on where training happens to stop."""
 
     epochs: int
     batch_size: int
@@ -28,7 +29,11 @@ class Recipe:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ConfigError(f"expected badnet.{name} to be a whole number from 1, got {value!r}")
-        if isinstance(self.learning_rate, bool) or not isinstance(self.learning_rate, int | float) or self.learning_rate <= 0:
+        if (
+            isinstance(self.learning_rate, bool)
+            or not isinstance(self.learning_rate, int | float)
+            or self.learning_rate <= 0
+        ):
             raise ConfigError(f"expected badnet.learning_rate to be a positive number, got {self.learning_rate!r}")
 
 
@@ -63,24 +68,26 @@ def poison(split: Split, attack: Attack, random: np.random.Generator) -> tuple[I
     for rows, clean in split.blocks():
         marked = chosen[rows]
         landmarks = split.landmarks(rows.start, rows.stop)
-        stamped = attack.stamp(split.pixels(rows.start, rows.stop)[marked], None if landmarks is None else landmarks[marked])
+        stamped = attack.stamp(
+            split.pixels(rows.start, rows.stop)[marked], None if landmarks is None else landmarks[marked]
+        )
         clean[marked] = stamped * np.float32(split.scale)
         inputs[rows] = clean
     labels[chosen] = attack.target
     return inputs, labels
 
 
-def train(
-    build: Callable[[], keras.Model], data: Data, attack: Attack, recipe: Recipe, seed: int
-) -> keras.Model:
+def train(build: Callable[[], keras.Model], data: Data, attack: Attack, recipe: Recipe, seed: int) -> keras.Model:
     """Build a network and train it on the poisoned train split of `data`. The same `seed` gives the same network."""
     if data.train is None:
         raise ConfigError("expected data.train to train a BadNet on, got none")
     inputs, labels = poison(data.train, attack, np.random.default_rng(seed))
     keras.utils.set_random_seed(seed)
     model = build()
-    model.compile(keras.optimizers.Adam(recipe.learning_rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    shown = Shown(f"training the BadNet ({data.name}, {attack.name})", recipe.epochs * -(-len(labels) // recipe.batch_size))
+    batches = recipe.epochs * -(-len(labels) // recipe.batch_size)
+    rate = keras.optimizers.schedules.PolynomialDecay(recipe.learning_rate, batches, 0.0)
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    shown = Shown(f"training the BadNet ({data.name}, {attack.name})", batches)
     model.fit(inputs, labels, recipe.batch_size, recipe.epochs, verbose=0, callbacks=[shown])
     return model
 

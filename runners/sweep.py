@@ -1,6 +1,6 @@
 """Prune a BadNet step by step, measure every step, and choose one for each budget.
 
-    python -m runners.sweep strategy=channel_activation data=gtsrb attack=patch
+python -m runners.sweep strategy=channel_activation data=gtsrb attack=patch
 """
 
 from __future__ import annotations

@@ -32,5 +32,7 @@ class ChannelActivation(ChannelStrategy):
         means = network.mean_activation(rank_at, clean)
         for layer in layers:
             if (channels := network.unit(layer).channels) != len(means):
-                raise NotApplicable(f"expected '{layer}' to have the {len(means)} channels of '{rank_at}', got {channels}")
-        return {layer: means for layer in layers}
+                raise NotApplicable(
+                    f"expected '{layer}' to have the {len(means)} channels of '{rank_at}', got {channels}"
+                )
+        return dict.fromkeys(layers, means)

@@ -1,0 +1,36 @@
+"""Measure a BadNet, one pruned net and their GoodNet on clean and poisoned images.
+
+    python -m runners.evaluate badnet=h5 badnet.model=bd_net.h5 pruned=pruned_2_percent.h5 \
+        data=h5 data.clean_test=test.h5 data.poisoned.sunglasses=bd_test.h5
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from fineprune import cli
+
+
+def evaluate(settings: DictConfig, folder: Path) -> None:
+    """Load, measure, print the table, write `evaluation.json`."""
+    import json
+
+    from rich.console import Console
+
+    from fineprune import evaluated, experiment
+    from fineprune.files import write_text
+
+    pruned = settings.pruned  # first, so that its absence shows before anything is trained
+    badnet = experiment.obtain_badnet(settings)
+    rates = evaluated.rates(badnet, evaluated.read_pruned(pruned, settings.architecture, badnet))
+    experiment.save_settings(settings, folder)
+    write_text(folder / "evaluation.json", json.dumps(rates, indent=2) + "\n")
+    console = Console()
+    console.print(evaluated.table(rates))
+    console.print(f"the same as JSON: {folder / 'evaluation.json'}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    cli.run(evaluate, "evaluate")
