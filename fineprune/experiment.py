@@ -29,8 +29,9 @@ class Experiment:
 
     @property
     def title(self) -> str:
-        attack = f", {self.tags['attack']}" if self.tags["attack"] != "given" else ""
-        return f"{self.tags['strategy']} on {self.tags['badnet']} ({self.tags['data']}{attack})"
+        """As `channel_activation, sunglasses on synthetic_faces`, or `channel_activation, csaw_lab on csaw_lab`."""
+        backdoor = self.tags["badnet"] if self.tags["attack"] == "given" else self.tags["attack"]
+        return f"{self.tags['strategy']}, {backdoor} on {self.tags['data']}"
 
 
 def build(settings: DictConfig) -> Experiment:

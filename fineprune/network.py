@@ -88,7 +88,7 @@ class Network:
         return str(names[-1])
 
     def feeding(self, layer: str) -> str:
-        """The name of the prunable layer whose channels arrive at `layer`; raises NotApplicable where that is not one."""
+        """The name of the prunable layer whose channels arrive at `layer`; raises NotApplicable unless it is one."""
         by_end = {name: unit for unit in self.units.values() for name in (unit.layer, *unit.followers)}
         node = self._call(layer)
         while node is not None and node.layer.name not in by_end and len(node.keras_inputs) == 1:

@@ -27,18 +27,18 @@ def save_figure(figure: Figure, path: Path) -> None:
 def curve(table: pd.DataFrame, reached: Mapping[float, int], title: str) -> Figure:
     """Clean accuracy and ASR of B′ (dashed) and of the GoodNet (solid) against the fraction pruned, budgets marked."""
     figure = Figure(figsize=(8.4, 4.6), layout="constrained")
-    axes = figure.add_subplot(xlabel="fraction pruned", xlim=(0, 1), ylim=(-0.02, 1.1), title=title)
+    axes = figure.add_subplot(xlabel="fraction pruned", xlim=(0, 1), ylim=(-0.02, 1.04), title=title)
     for (label, column), colour in _lines(table).items():
         for net, style in (("pruned", "--"), ("goodnet", "-")):
             if (key := column.format(net)) in table:
                 name = {"pruned": "B′", "goodnet": "GoodNet"}[net]
                 axes.plot(table["fraction_pruned"], table[key], style, color=colour, lw=1.8, label=f"{label}, {name}")
     for budget, row in reached.items():
-        _mark(axes, table["fraction_pruned"].iloc[row], f"{100 * budget:g} %")
+        _mark(axes, table["fraction_pruned"].iloc[row], f"budget {100 * budget:g} %")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower left", frameon=False, fontsize=9)
+    axes.legend(loc="upper right", frameon=False, fontsize=9)
     return figure
 
 
@@ -53,4 +53,4 @@ def _lines(table: pd.DataFrame) -> dict[tuple[str, str], str]:
 
 def _mark(axes: Axes, fraction: float, text: str) -> None:
     axes.axvline(fraction, color="#888888", lw=0.9, ls=":")
-    axes.text(fraction, 1.035, text, ha="right", va="bottom", rotation=0, fontsize=8, color="#555555")
+    axes.annotate(text, (fraction, 0), (2, 4), textcoords="offset points", rotation=90, fontsize=8, color="#555555")
