@@ -18,10 +18,11 @@ from fineprune import architectures, model_files
 from fineprune.attacks.base import Attack
 from fineprune.errors import ConfigError, ModelError
 from fineprune.files import digest, write_text
+from fineprune.fitting import Recipe
 from fineprune.hdf5 import open_hdf5
 from fineprune.metrics import CLEAN_TEST
 from fineprune.splits import Data, PoisonedSplit
-from fineprune.training import Recipe, measure, train
+from fineprune.training import measure, train
 
 WEAK = 0.9
 ARCHITECTURES = {"deepid": architectures.deepid}
@@ -85,7 +86,7 @@ class Trained(Source):
 
     def __init__(self, architecture: str, epochs: int, batch_size: int, learning_rate: float, cache: str) -> None:
         self.architecture, self.cache = architecture, Path(cache)
-        self.recipe = Recipe(epochs, batch_size, learning_rate)
+        self.recipe = Recipe(epochs, batch_size, learning_rate, decay=True)
         _architecture(architecture)
 
     def obtain(self, data: Data, attack: Attack, seed: int) -> BadNet:

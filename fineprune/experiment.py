@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from fineprune.badnets import BadNet, Source
 from fineprune.errors import ConfigError
 from fineprune.files import write_text
+from fineprune.finetuning import FineTuning
 from fineprune.strategy import Strategy
 from fineprune.tracking import Tracking
 
@@ -24,6 +25,8 @@ class Experiment:
 
     badnet: BadNet
     strategy: Strategy
+    finetuning: FineTuning | None
+    held_out: float
     tracking: Tracking
     tags: dict[str, str]
 
@@ -31,18 +34,29 @@ class Experiment:
     def title(self) -> str:
         """As `channel_activation, sunglasses on synthetic_faces`, or `channel_activation, csaw_lab on csaw_lab`."""
         backdoor = self.tags["badnet"] if self.tags["attack"] == "given" else self.tags["attack"]
-        return f"{self.tags['strategy']}, {backdoor} on {self.tags['data']}"
+        tuned = "" if self.tags["finetune"] == "none" else " + fine-tuning"
+        return f"{self.tags['strategy']}{tuned}, {backdoor} on {self.tags['data']}"
 
 
 def build(settings: DictConfig) -> Experiment:
     """Make what `settings` names, the cheap parts first, so that a mistake shows early."""
     strategy: Strategy = instantiate(settings.strategy)
     tracking: Tracking = instantiate(settings.tracking)
+    finetuning: FineTuning | None = instantiate(settings.finetune)
+    held_out = settings.held_out
+    if not isinstance(held_out, float) or not 0 < held_out < 1:
+        raise ConfigError(f"expected held_out to be a fraction between 0 and 1, got {held_out!r}")
     badnet = obtain_badnet(settings)
     choices = HydraConfig.get().runtime.choices
     attack = choices["attack"] if badnet.card else "given"
-    tags = {"strategy": choices["strategy"], "badnet": choices["badnet"], "attack": attack, "data": badnet.data.name}
-    return Experiment(badnet, strategy, tracking, tags)
+    tags = {
+        "strategy": choices["strategy"],
+        "finetune": choices["finetune"],
+        "badnet": choices["badnet"],
+        "attack": attack,
+        "data": badnet.data.name,
+    }
+    return Experiment(badnet, strategy, finetuning, held_out, tracking, tags)
 
 
 def obtain_badnet(settings: DictConfig) -> BadNet:

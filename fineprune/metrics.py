@@ -16,6 +16,8 @@ from fineprune.strategy import Step
 CLEAN_VALID = "clean_valid"
 CLEAN_TEST = "clean_test"
 
+Labelled = Mapping[str, NDArray[Any]]
+
 
 def rates(split: Split, poisoned: bool, badnet: NDArray[Any], pruned: NDArray[Any]) -> dict[str, float]:
     """How B′, whose labels for `split` are `pruned` (n,), and the GoodNet that it makes with B do.
@@ -35,20 +37,27 @@ def rates(split: Split, poisoned: bool, badnet: NDArray[Any], pruned: NDArray[An
     return {rate: float(value) for rate, value in found.items()}
 
 
-def performance(steps: Sequence[Step], data: Data, labels: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
-    """One row a step; row 0 is the untouched BadNet. `labels` are (1 + steps, n) for each split.
+def all_rates(data: Data, badnet: Labelled, pruned: Labelled) -> dict[str, float]:
+    """The rates on every split, as `clean_test/goodnet_accuracy` and so on, from the labels (n,) of each.
 
     Of clean_valid, which chooses the step, only the accuracy of B′ is told.
     """
+    found: dict[str, float] = {}
+    for name, split in data.splits.items():
+        measured = rates(split, name in data.poisoned, badnet[name], pruned[name])
+        kept = ["pruned_accuracy"] if name == CLEAN_VALID else measured
+        found |= {f"{name}/{rate}": measured[rate] for rate in kept}
+    return found
+
+
+def performance(steps: Sequence[Step], data: Data, labels: Labelled) -> pd.DataFrame:
+    """One row a step; row 0 is the untouched BadNet. `labels` are (1 + steps, n) for each split."""
     total = steps[0].total
     rows = []
     for step, pruned in enumerate([0, *(step.pruned for step in steps)]):
-        row: dict[str, float] = {"step": step, "pruned": pruned, "total": total, "fraction_pruned": pruned / total}
-        for name, split in data.splits.items():
-            measured = rates(split, name in data.poisoned, labels[name][0], labels[name][step])
-            kept = ["pruned_accuracy"] if name == CLEAN_VALID else measured
-            row |= {f"{name}/{rate}": measured[rate] for rate in kept}
-        rows.append(row)
+        count = {"step": step, "pruned": pruned, "total": total, "fraction_pruned": pruned / total if total else 0.0}
+        badnet, theirs = ({name: found[row] for name, found in labels.items()} for row in (0, step))
+        rows.append(count | all_rates(data, badnet, theirs))
     return pd.DataFrame(rows)
 
 

@@ -78,6 +78,12 @@ class Network:
             tensor = graph.outputs(user)[0]
         return Unit(layer.name, tuple(followers), layer.get_weights()[0].shape[-1])
 
+    def kernels(self, dense_only: bool) -> dict[str, NDArray[np.float32]]:
+        """The kernels of the dense layers, or of the convolutions too, from input to output, the last one's too."""
+        kinds = (keras.layers.Dense,) if dense_only else (keras.layers.Dense, keras.layers.Conv2D)
+        layers = {node.layer.name: node.layer for node in graph.calls(self.model) if type(node.layer) in kinds}
+        return {name: layer.get_weights()[0] for name, layer in layers.items()}
+
     def last_pooling(self) -> str:
         """The name of the pooling layer nearest to the output; raises NotApplicable where there is none."""
         names = [node.layer.name for node in graph.calls(self.model) if isinstance(node.layer, POOLINGS)]

@@ -14,21 +14,21 @@ SHOWN = 12
 
 
 def failures(sweep: Sweep) -> Figure:
-    """For each budget that was reached: poisoned images that the GoodNet takes for the target, and clean images that it
+    """For each point: poisoned images that the GoodNet takes for the target, and clean images that it
     rejects, some of each from all over the split."""
-    rows = [row for budget, step in sweep.reached.items() for row in _rows(sweep, budget, step)]
+    rows = [row for point, step in sweep.points.items() for row in _rows(sweep, point, step)]
     figure = Figure(figsize=(11, 0.6 + 1.35 * max(len(rows), 1)), layout="constrained")
-    figure.suptitle("What still goes wrong" if rows else "No budget was reached: nothing to show", fontsize=11)
+    figure.suptitle("What still goes wrong, without fine-tuning", fontsize=11)
     for number, (text, split, wrong) in enumerate(rows, start=1):
         axes = figure.add_subplot(len(rows), 1, number)
-        axes.set_title(f"{text}: {len(wrong)} of {len(split)}", fontsize=9, loc="left")
+        axes.set_title(f"{text}, {len(wrong)} of {len(split)}", fontsize=9, loc="left")
         axes.imshow(_strip(split, _some(wrong)), aspect="equal", interpolation="nearest")
         axes.set_anchor("W")
         axes.axis("off")
     return figure
 
 
-def _rows(sweep: Sweep, budget: float, step: int) -> list[tuple[str, Split, NDArray[np.intp]]]:
+def _rows(sweep: Sweep, point: str, step: int) -> list[tuple[str, Split, NDArray[np.intp]]]:
     found = []
     for name, split in sweep.plan.data.splits.items():
         badnet, pruned = sweep.labels[name][0], sweep.labels[name][step]
@@ -38,7 +38,7 @@ def _rows(sweep: Sweep, budget: float, step: int) -> list[tuple[str, Split, NDAr
             wrong, text = badnet != pruned, f"{name}, clean, rejected as backdoored"
         else:
             continue
-        found.append((f"budget {100 * budget:g} % — {text}", split, np.flatnonzero(wrong)))
+        found.append((f"{point.replace('_percent', ' % budget')}: {text}", split, np.flatnonzero(wrong)))
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib
@@ -13,6 +12,7 @@ from matplotlib.ticker import PercentFormatter
 
 from fineprune.files import written_aside
 from fineprune.metrics import CLEAN_TEST, CLEAN_VALID
+from fineprune.sweep import Sweep
 
 CLEAN_COLOUR = "#1b6ca8"
 ATTACK_COLOURS = ("#c0392b", "#d98200", "#8e44ad", "#5d4037")
@@ -24,8 +24,12 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(aside, format="png")
 
 
-def curve(table: pd.DataFrame, reached: Mapping[float, int], title: str) -> Figure:
-    """Clean accuracy and ASR of B′ (dashed) and of the GoodNet (solid) against the fraction pruned, budgets marked."""
+def curve(sweep: Sweep, title: str) -> Figure:
+    """Clean accuracy and ASR of B′ (dashed) and of the GoodNet (solid) against the fraction pruned.
+
+    Budgets are marked; what fine-tuning made of the nets there stands as dots, hollow for B′, full for the GoodNet.
+    """
+    table = sweep.table
     figure = Figure(figsize=(8.4, 4.6), layout="constrained")
     axes = figure.add_subplot(xlabel="fraction pruned", xlim=(0, 1), ylim=(-0.02, 1.04), title=title)
     for (label, column), colour in _lines(table).items():
@@ -33,12 +37,37 @@ def curve(table: pd.DataFrame, reached: Mapping[float, int], title: str) -> Figu
             if (key := column.format(net)) in table:
                 name = {"pruned": "B′", "goodnet": "GoodNet"}[net]
                 axes.plot(table["fraction_pruned"], table[key], style, color=colour, lw=1.8, label=f"{label}, {name}")
-    for budget, row in reached.items():
-        _mark(axes, table["fraction_pruned"].iloc[row], f"budget {100 * budget:g} %")
+                dots = {
+                    table["fraction_pruned"].iloc[row]: sweep.tuned_at(point)[key]
+                    for point, row in sweep.points.items()
+                    if point in sweep.tuned
+                }
+                axes.plot(
+                    list(dots),
+                    list(dots.values()),
+                    "o",
+                    color=colour,
+                    mfc="white" if net == "pruned" else colour,
+                    label=f"{label}, {name}, fine-tuned" if dots else None,
+                )
+    for point, row in sweep.points.items():
+        _mark(axes, table["fraction_pruned"].iloc[row], point.replace("_percent", " % budget"))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="upper right", frameon=False, fontsize=9)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=9)
+    return figure
+
+
+def anatomy_bars(parts: pd.DataFrame) -> Figure:
+    """The share of zero weights in each layer's kernel, a bar for each net."""
+    shares = parts[parts["layer"] != "all"].pivot_table("kernel_share_zero", "layer", "net", sort=False)
+    figure = Figure(figsize=(8.4, 3.6), layout="constrained")
+    axes = figure.add_subplot(title="share of each kernel that is zero", ylim=(0, 1))
+    shares.plot.bar(ax=axes, rot=0, xlabel="", width=0.8)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 

@@ -9,81 +9,110 @@ from typing import Any
 
 from rich.console import Console
 
-from fineprune import budgets as falls
-from fineprune import tables
+from fineprune import anatomy, tables
 from fineprune.files import write_text
 from fineprune.metrics import CLEAN_TEST, CLEAN_VALID
 from fineprune.model_files import save_model
 from fineprune.pictures import failures
-from fineprune.plots import curve, save_figure
-from fineprune.sweep import Sweep
+from fineprune.plots import anatomy_bars, curve, save_figure
+from fineprune.sweep import END, Sweep
 
 
 def write(sweep: Sweep, folder: Path, title: str, about: Mapping[str, Any]) -> None:
-    """Write `performance.csv`, the pictures, the pruned net of each budget and, last, `summary.json` to `folder`."""
+    """Write the tables, the pictures, the nets of each point and, last, `summary.json` to `folder`."""
     write_text(folder / "performance.csv", sweep.table.to_csv(index=False))
-    save_figure(curve(sweep.table, sweep.reached, title), folder / "curve.png")
+    save_figure(curve(sweep, title), folder / "curve.png")
     save_figure(failures(sweep), folder / "failures.png")
-    for budget, row in sweep.reached.items():
-        step = sweep.plan.steps[row - 1]
-        save_model(sweep.plan.network.pruned(step), folder / f"pruned_{falls.name(budget)}.h5")
+    nets = {"badnet": sweep.plan.network.model}
+    for point in sweep.points:
+        nets[f"pruned_{point}"] = sweep.net(point)
+        if point in sweep.tuned:
+            nets[f"finetuned_{point}"] = sweep.tuned[point][0]
+    for name, net in list(nets.items())[1:]:
+        save_model(net, folder / f"{name}.h5")
+    parts = anatomy.layers(nets)
+    write_text(folder / "layers.csv", parts.to_csv(index=False))
+    save_figure(anatomy_bars(parts), folder / "layers.png")
     write_text(folder / "summary.json", json.dumps(summary(sweep, about), indent=2) + "\n")
 
 
 def summary(sweep: Sweep, about: Mapping[str, Any]) -> dict[str, Any]:
     """`about`, the data with its digests, the untouched BadNet's rates, and those at each budget."""
+    splits = {**sweep.plan.data.splits, "seen by strategy and fine-tuning": sweep.plan.seen}
+    budgets: list[dict[str, Any]] = [
+        {"budget": budget, "name": name, "reached": row is not None}
+        for budget, (name, row) in zip(sweep.plan.budgets, sweep.chosen.items(), strict=True)
+    ]
     return {
         **about,
-        "splits": {
-            name: {"images": len(split), "digest": split.digest} for name, split in sweep.plan.data.splits.items()
-        },
+        "splits": {name: {"images": len(split), "digest": split.digest} for name, split in splits.items()},
         "seconds": dict(sweep.seconds),
         "badnet": sweep.at(0),
-        "budgets": [
-            {"budget": budget, "reached": row is not None} | ({} if row is None else _at_budget(sweep, budget, row))
-            for budget, row in sweep.chosen.items()
-        ],
+        "budgets": [known | _at_point(sweep, known["name"]) for known in budgets],
+    } | ({END: _at_point(sweep, END)} if END in sweep.points else {})
+
+
+def _at_point(sweep: Sweep, point: str) -> dict[str, Any]:
+    if point not in sweep.points:
+        return {}
+    found = {"pruned_net": f"pruned_{point}.h5", **sweep.at(sweep.points[point])}
+    if point in sweep.tuned:
+        found |= {"finetuned_net": f"finetuned_{point}.h5", **_tuned_names(sweep.tuned_at(point))}
+    return found
+
+
+def _tuned_names(rates: Mapping[str, float]) -> dict[str, float]:
+    """`sunglasses/goodnet_asr` as `sunglasses/finetuned_goodnet_asr`, `sunglasses/pruned_asr` as `…/finetuned_asr`."""
+    return {
+        key.replace("/pruned_", "/finetuned_").replace("/goodnet_", "/finetuned_goodnet_"): v
+        for key, v in rates.items()
     }
 
 
-def _at_budget(sweep: Sweep, budget: float, row: int) -> dict[str, Any]:
-    return {"pruned_net": f"pruned_{falls.name(budget)}.h5", **sweep.at(row)}
-
-
 def results(sweep: Sweep) -> dict[str, float]:
-    """The rates at each budget that was reached, as `at_2_percent/sunglasses/goodnet_asr` and so on."""
-    return {
-        f"at_{falls.name(budget)}/{key}": float(value)
-        for budget, row in sweep.reached.items()
-        for key, value in sweep.at(row).items()
-        if key not in ("step", "total")
-    } | {f"seconds/{part}": value for part, value in sweep.seconds.items()}
+    """The rates at each point, as `at_2_percent/sunglasses/goodnet_asr` and so on, and the seconds spent."""
+    found = {f"seconds/{part}": value for part, value in sweep.seconds.items()}
+    for point, row in sweep.points.items():
+        rates = sweep.at(row) | _tuned_names(sweep.tuned_at(point))
+        found |= {f"at_{point}/{key}": float(value) for key, value in rates.items() if key not in ("step", "total")}
+    return found
 
 
 def budget_tags(sweep: Sweep) -> dict[str, str]:
     """For each budget the step that it led to, or that it was never reached."""
-    return {f"at_{falls.name(b)}": "not reached" if row is None else f"step {row}" for b, row in sweep.chosen.items()}
+    return {f"at_{name}": "not reached" if row is None else f"step {row}" for name, row in sweep.chosen.items()}
 
 
 def show(sweep: Sweep, console: Console) -> None:
-    """Print B, and B′ and the GoodNet at each budget."""
+    """Print B, and, at each budget, B′ and the GoodNet, pruned alone and fine-tuned."""
     table = tables.rates_table("budget", "pruned", "net")
-    tables.add(table, ("0 %", "0", "B"), _rates(sweep, 0, "pruned"))
-    for budget, row in sweep.chosen.items():
-        text = f"{100 * budget:g} %"
+    tables.add(table, ("0 %", "0", "B"), _rates(sweep, sweep.at(0), "pruned"))
+    for name, row in sweep.chosen.items():
         if row is None:
-            tables.add(table, (text, "never reached", ""), {"": {}})
-            continue
+            tables.add(table, (_budget(name), "not reached", ""), {})
+    for name, row in sweep.points.items():
         point = sweep.at(row)
-        tables.add(table, (text, f"{point['pruned']:.0f}/{point['total']:.0f}", "B′"), _rates(sweep, row, "pruned"))
-        tables.add(table, ("", "", "GoodNet"), _rates(sweep, row, "goodnet"))
+        share = (
+            f"{point['pruned']:.0f}/{point['total']:.0f}"
+            if point["total"] < 1000
+            else f"{point['fraction_pruned']:.1%}"
+        )
+        tables.add(table, (_budget(name), share, "B′"), _rates(sweep, point, "pruned"))
+        tables.add(table, ("", "", "GoodNet"), _rates(sweep, point, "goodnet"))
+        if tuned := sweep.tuned_at(name):
+            tables.add(table, ("", "fine-tuned", "B′"), _rates(sweep, tuned, "pruned"))
+            tables.add(table, ("", "", "GoodNet"), _rates(sweep, tuned, "goodnet"))
     console.print(table)
 
 
-def _rates(sweep: Sweep, row: int, net: str) -> dict[str, dict[str, float]]:
+def _budget(name: str) -> str:
+    return name.replace("_percent", " %")
+
+
+def _rates(sweep: Sweep, point: Mapping[str, float], net: str) -> dict[str, dict[str, float]]:
     """The rates of one net, `pruned` or `goodnet`, by split and rate; of the clean splits the one that judges."""
     found: dict[str, dict[str, float]] = {}
-    for key, value in sweep.at(row).items():
+    for key, value in point.items():
         split, _, rate = key.partition("/")
         if rate.startswith(f"{net}_") and not (split == CLEAN_VALID and CLEAN_TEST in sweep.plan.data.splits):
             found.setdefault(split, {})[rate.removeprefix(f"{net}_")] = value

@@ -96,34 +96,64 @@ class ArraySplit(Split):
         sha.update(self._stored.tobytes())
 
 
-class PoisonedSplit(Split):
-    """The images of `source` that are not of the target class, stamped with the trigger of `attack`."""
+class Subset(Split):
+    """Those images of `source` that stand in `rows`, (n,), ascending."""
 
-    def __init__(self, source: Split, attack: Attack) -> None:
-        self._source, self._attack = source, attack
-        self._rows = np.flatnonzero(source.labels != attack.target)
-        if len(self._rows) == 0:
-            raise DataError(f"expected images of other classes than the target {attack.target}, got none to poison")
-        self.true_labels = source.labels[self._rows]
-        self.labels = np.full_like(self.true_labels, attack.target)
-        self.scale = source.scale
+    def __init__(self, source: Split, rows: NDArray[np.intp]) -> None:
+        self._source, self._rows, self.scale = source, rows, source.scale
+        self.labels = source.labels[rows]
+        self.true_labels = None if source.true_labels is None else source.true_labels[rows]
 
     @property
     def shape(self) -> tuple[int, int, int]:
         return self._source.shape
 
     def pixels(self, start: int, stop: int) -> Images:
+        rows, between = self._rows[start:stop], self._between(start, stop)
+        return self._source.pixels(*between)[rows - between[0]]
+
+    def landmarks(self, start: int, stop: int) -> Images | None:
+        rows, between = self._rows[start:stop], self._between(start, stop)
+        found = self._source.landmarks(*between)
+        return None if found is None else found[rows - between[0]]
+
+    def _between(self, start: int, stop: int) -> tuple[int, int]:
         rows = self._rows[start:stop]
-        if len(rows) == 0:
-            return np.empty((0, *self.shape), np.float32)
-        first, last = int(rows[0]), int(rows[-1]) + 1
-        landmarks = self._source.landmarks(first, last)
-        chosen = None if landmarks is None else landmarks[rows - first]
-        return self._attack.stamp(self._source.pixels(first, last)[rows - first], chosen)
+        return (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
 
     def _fingerprint(self, sha: hashlib._Hash) -> None:
         sha.update(self._source.digest.encode())
+        sha.update(self._rows.tobytes())
+
+
+class PoisonedSplit(Subset):
+    """The images of `source` in `rows`, by default all that are not of the target class, stamped with the trigger."""
+
+    def __init__(self, source: Split, attack: Attack, rows: NDArray[np.intp] | None = None) -> None:
+        if rows is None:
+            rows = np.flatnonzero(source.labels != attack.target)
+        if len(rows) == 0:
+            raise DataError(f"expected images of other classes than the target {attack.target}, got none to poison")
+        super().__init__(source, rows)
+        self._attack = attack
+        self.true_labels = self.labels
+        self.labels = np.full_like(self.labels, attack.target)
+
+    def pixels(self, start: int, stop: int) -> Images:
+        return self._attack.stamp(super().pixels(start, stop), self.landmarks(start, stop))
+
+    def _fingerprint(self, sha: hashlib._Hash) -> None:
+        super()._fingerprint(sha)
         sha.update(repr(sorted(vars(self._attack).items())).encode())
+
+
+def hold_out(split: Split, share: float, seed: int) -> tuple[Split, Split]:
+    """Part `split` in two at random: the rest, to train on, and `share` of it, which training must not see."""
+    held = min(max(round(share * len(split)), 1), len(split) - 1)
+    if held < 1:
+        raise DataError(f"expected at least two images to hold some out of, got {len(split)}")
+    rows = np.random.default_rng(seed).permutation(len(split))
+    return Subset(split, np.sort(rows[held:])), Subset(split, np.sort(rows[:held]))
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,12 @@ class Step:
 
 
 class Strategy(ABC):
-    """A pruning defence. It sees the network and clean validation images, and changes neither."""
+    """A pruning defence. It sees the network and clean validation images, and changes neither.
+
+    `trains` tells that it fits weights to those images, so that a budget has to be measured on others.
+    """
+
+    trains = False
 
     @abstractmethod
     def steps(self, network: Network, clean: Split) -> Iterator[Step]:

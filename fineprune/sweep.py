@@ -1,44 +1,59 @@
-"""The main job: prune step by step, measure every step, and choose a step for each budget."""
+"""The main job: prune step by step, measure every step, choose a step for each budget, fine-tune it if asked."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import pandas as pd
+import tf_keras as keras
 
 from fineprune import budgets as falls
 from fineprune.badnets import BadNet
 from fineprune.errors import ConfigError, NotApplicable
-from fineprune.evaluation import ClassLabels, predict_steps
-from fineprune.metrics import CLEAN_VALID, defence_effectiveness, performance
+from fineprune.evaluation import ClassLabels, predict, predict_steps
+from fineprune.finetuning import FineTuning
+from fineprune.metrics import CLEAN_VALID, all_rates, defence_effectiveness, performance
 from fineprune.network import Network
 from fineprune.progress import bar
-from fineprune.splits import Data, Split
+from fineprune.splits import Data, Split, hold_out
 from fineprune.strategy import Step, Strategy
+
+END = "end"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep that has been checked, and whose steps are known, but which has not been measured."""
+    """A sweep that has been checked, and whose steps are known, but which has not been measured.
+
+    `seen` is what the strategy saw of clean validation, and fine-tuning may see; `data` holds what is measured, its
+    `clean_valid` the images that budgets are judged by: the same where nothing trains, others where something does.
+    """
 
     network: Network
     data: Data
-    clean: Split
+    seen: Split
     steps: Sequence[Step]
     budgets: Sequence[float]
+    finetuning: FineTuning | None
+    seed: int
     seconds: float
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep found. `labels` are, for each split, what every step's net says, (1 + steps, n)."""
+    """What a sweep found.
+
+    `labels` are, for each split, what every step's net says, (1 + steps, n); `tuned`, by the name of a point, the
+    fine-tuned net and its labels, (n,).
+    """
 
     plan: Plan
     labels: Mapping[str, ClassLabels]
+    tuned: Mapping[str, tuple[keras.Model, Mapping[str, ClassLabels]]]
     seconds: Mapping[str, float]
 
     @cached_property
@@ -52,23 +67,54 @@ class Sweep:
         return pd.concat([self.table, defence_effectiveness(self.table)], axis=1)
 
     @cached_property
-    def chosen(self) -> dict[float, int | None]:
-        """The row that each budget leads to, decided on clean validation alone."""
-        clean = self.plan.clean
-        correct = (self.labels[CLEAN_VALID] == clean.labels).sum(axis=1)
-        return {budget: falls.first_step(correct, len(clean), budget) for budget in self.plan.budgets}
+    def chosen(self) -> dict[str, int | None]:
+        """The row that each budget leads to, by its name."""
+        return choose(self.plan, self.labels[CLEAN_VALID])
 
     @property
-    def reached(self) -> dict[float, int]:
-        """The budgets that some step reaches, with that row."""
-        return {budget: row for budget, row in self.chosen.items() if row is not None}
+    def points(self) -> dict[str, int]:
+        """The rows to report: of each budget that is reached, and of the last step where one is not."""
+        return points(self.chosen, len(self.plan.steps))
+
+    def net(self, point: str) -> keras.Model:
+        """The pruned net at a point."""
+        return self.plan.network.pruned(self.plan.steps[self.points[point] - 1])
 
     def at(self, row: int) -> dict[str, Any]:
         """The rates of one row, DER included."""
         return {str(rate): value for rate, value in self.full_table.iloc[row].items()}
 
+    def tuned_at(self, point: str) -> dict[str, float]:
+        """The rates of the fine-tuned net at a point, under the same names; none where there is no such net."""
+        if point not in self.tuned:
+            return {}
+        badnet = {name: found[0] for name, found in self.labels.items()}
+        row = all_rates(self.plan.data, badnet, self.tuned[point][1])
+        rated = defence_effectiveness(pd.DataFrame([self.table.iloc[0][list(row)].to_dict(), row])).iloc[1]
+        return row | {str(rate): float(value) for rate, value in rated.items()}
 
-def plan(badnet: BadNet, strategy: Strategy, budgets: Sequence[Any]) -> Plan:
+
+def choose(planned: Plan, clean: ClassLabels) -> dict[str, int | None]:
+    """The first row at or over each budget, decided on the labels of clean validation, (1 + steps, n), alone."""
+    split = planned.data.splits[CLEAN_VALID]
+    correct = (clean == split.labels).sum(axis=1)
+    return {falls.name(budget): falls.first_step(correct, len(split), budget) for budget in planned.budgets}
+
+
+def points(chosen: Mapping[str, int | None], last: int) -> dict[str, int]:
+    """The rows that budgets led to, by name, and `last` as END where a budget led to none."""
+    reached = {name: row for name, row in chosen.items() if row is not None}
+    return reached if len(reached) == len(chosen) and chosen else reached | {END: last}
+
+
+def plan(
+    badnet: BadNet,
+    strategy: Strategy,
+    finetuning: FineTuning | None,
+    budgets: Sequence[Any],
+    held_out: float,
+    seed: int,
+) -> Plan:
     """Check that everything fits, and let the strategy say its steps. Raises what the user has to mend."""
     checked = falls.check(budgets)
     network, data = Network(badnet.model), badnet.data
@@ -79,19 +125,35 @@ def plan(badnet: BadNet, strategy: Strategy, budgets: Sequence[Any]) -> Plan:
     for name, split in data.splits.items():
         network.check_takes(split, name)
     for split in data.splits.values():
-        _ = split.digest
+        _ = split.digest  # reads it all, so that damage shows now
+    seen = data.clean_valid
+    if strategy.trains or finetuning is not None:
+        seen, judge = hold_out(data.clean_valid, held_out, seed)
+        data = replace(data, clean_valid=judge)
     start = time.perf_counter()
-    steps = list(strategy.steps(network, data.clean_valid))
+    steps = list(strategy.steps(network, seen))
     if not steps:
         raise NotApplicable("expected the strategy to have something to prune, got no step")
-    return Plan(network, data, data.clean_valid, steps, checked, time.perf_counter() - start)
+    return Plan(network, data, seen, steps, checked, finetuning, seed, time.perf_counter() - start)
 
 
 def run(planned: Plan) -> Sweep:
-    """Measure every step on every split."""
+    """Measure every step on every split, then fine-tune and measure the nets to report."""
     splits = planned.data.splits
     start = time.perf_counter()
     with bar() as progress:
         task = progress.add_task(f"sweeping {len(planned.steps)} steps", total=sum(map(len, splits.values())))
         labels = predict_steps(planned.network, planned.steps, splits, lambda images: progress.advance(task, images))
-    return Sweep(planned, labels, {"strategy": planned.seconds, "evaluation": time.perf_counter() - start})
+    swept = time.perf_counter()
+    chosen = points(choose(planned, labels[CLEAN_VALID]), len(planned.steps))
+    tuned = {
+        point: _tune(planned, planned.finetuning, point, row) for point, row in chosen.items() if planned.finetuning
+    }
+    seconds = {"strategy": planned.seconds, "evaluation": swept - start, "finetuning": time.perf_counter() - swept}
+    return Sweep(planned, labels, tuned, seconds)
+
+
+def _tune(planned: Plan, finetuning: FineTuning, point: str, row: int) -> tuple[keras.Model, dict[str, ClassLabels]]:
+    step = planned.steps[row - 1]
+    model = finetuning.tune(planned.network, step, planned.seen, planned.seed, f"fine-tuning at {point}")
+    return model, {name: predict(model, split) for name, split in planned.data.splits.items()}

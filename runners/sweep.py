@@ -21,7 +21,9 @@ def sweep(settings: DictConfig, folder: Path) -> None:
 
     console = Console()
     parts = experiment.build(settings)
-    planned = sweeps.plan(parts.badnet, parts.strategy, settings.budgets)
+    planned = sweeps.plan(
+        parts.badnet, parts.strategy, parts.finetuning, settings.budgets, parts.held_out, settings.seed
+    )
     with parts.tracking.run(parts.title) as log:
         log.start(experiment.flat(settings), parts.tags, planned.data.splits)
         found = sweeps.run(planned)

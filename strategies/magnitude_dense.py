@@ -1,0 +1,53 @@
+"""Magnitude sparsity (Zhu and Gupta, "To prune, or not to prune", 2017), on dense layers or on all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fineprune import sparsity
+from fineprune.errors import ConfigError, NotApplicable
+from fineprune.fitting import Recipe
+from fineprune.strategy import Step, Strategy
+
+if TYPE_CHECKING:
+    from fineprune.network import Network
+    from fineprune.splits import Split
+
+
+class MagnitudeDense(Strategy):
+    """Sets the smallest weights to zero, at each of `sparsities`, fractions of the kernels' weights.
+
+    `scope="global"` ranks all kernels together, `"layer"` each by itself. `layers="dense"` prunes the dense layers,
+    the last one included, `"all"` the convolutions too. `train="none"` takes the weights as they are, `"tfmot"` lets
+    tensorflow-model-optimization raise the sparsity from the first to the last of `sparsities` while it trains.
+    """
+
+    def __init__(
+        self, sparsities: Sequence[float], scope: str, layers: str, train: str, training: dict[str, Any], seed: int
+    ) -> None:
+        choices = {
+            "scope": (scope, ("global", "layer")),
+            "layers": (layers, ("dense", "all")),
+            "train": (train, ("none", "tfmot")),
+        }
+        for name, (value, known) in choices.items():
+            if value not in known:
+                raise ConfigError(f"expected strategy.{name} to be one of {', '.join(known)}, got {value!r}")
+        self.sparsities = sparsity.check(sparsities)
+        self.scope, self.layers, self.trains, self.seed = scope, layers, train == "tfmot", seed
+        settings = dict(training)
+        self.frequency = sparsity.check_frequency(settings.pop("frequency"))
+        self.recipe = Recipe(**settings)
+
+    def steps(self, network: Network, clean: Split) -> Iterator[Step]:
+        kernels = network.kernels(dense_only=self.layers == "dense")
+        if not kernels:
+            raise NotApplicable("expected a network with dense layers to make sparse, got none")
+        if self.trains:
+            first, last = (sparsity.shares(kernels, self.sparsities[end], self.scope) for end in (0, -1))
+            trained = list(kernels) if self.layers == "dense" else [layer.name for layer in network.model.layers]
+            yield from sparsity.train(network, first, last, trained, clean, self.recipe, self.frequency, self.seed)
+        else:
+            for level in self.sparsities:
+                yield Step(sparsity.masks(kernels, level, self.scope))
