@@ -78,4 +78,7 @@ def cut(model: keras.Model, changing: Collection[str]) -> tuple[keras.Model, ker
             influenced.update(map(id, outputs(node)))
             needed |= {id(tensor): tensor for tensor in node.keras_inputs}
     frontier = [tensor for key, tensor in needed.items() if key not in influenced]
+    if not frontier:
+        scores = keras.Input(model.output_shape[1:])
+        return model, keras.Model(scores, scores)
     return keras.Model(model.inputs, frontier), keras.Model(frontier, model.outputs[0])

@@ -9,13 +9,13 @@ from typing import Any
 
 from rich.console import Console
 
-from fineprune import anatomy, tables
+from fineprune import tables
 from fineprune.files import write_text
 from fineprune.metrics import CLEAN_TEST, CLEAN_VALID
 from fineprune.model_files import save_model
 from fineprune.pictures import failures
 from fineprune.plots import anatomy_bars, curve, save_figure
-from fineprune.sweep import END, Sweep
+from fineprune.sweep import BADNET, END, Sweep
 
 
 def write(sweep: Sweep, folder: Path, title: str, about: Mapping[str, Any]) -> None:
@@ -23,16 +23,11 @@ def write(sweep: Sweep, folder: Path, title: str, about: Mapping[str, Any]) -> N
     write_text(folder / "performance.csv", sweep.table.to_csv(index=False))
     save_figure(curve(sweep, title), folder / "curve.png")
     save_figure(failures(sweep), folder / "failures.png")
-    nets = {"badnet": sweep.plan.network.model}
-    for point in sweep.points:
-        nets[f"pruned_{point}"] = sweep.net(point)
-        if point in sweep.tuned:
-            nets[f"finetuned_{point}"] = sweep.tuned[point][0]
-    for name, net in list(nets.items())[1:]:
-        save_model(net, folder / f"{name}.h5")
-    parts = anatomy.layers(nets)
-    write_text(folder / "layers.csv", parts.to_csv(index=False))
-    save_figure(anatomy_bars(parts), folder / "layers.png")
+    for name, net in sweep.nets.items():
+        if name != BADNET:
+            save_model(net, folder / f"{name}.h5")
+    write_text(folder / "layers.csv", sweep.anatomy.to_csv(index=False))
+    save_figure(anatomy_bars(sweep.anatomy), folder / "layers.png")
     write_text(folder / "summary.json", json.dumps(summary(sweep, about), indent=2) + "\n")
 
 
@@ -70,8 +65,9 @@ def _tuned_names(rates: Mapping[str, float]) -> dict[str, float]:
 
 
 def results(sweep: Sweep) -> dict[str, float]:
-    """The rates at each point, as `at_2_percent/sunglasses/goodnet_asr` and so on, and the seconds spent."""
+    """The rates of B, as `badnet/sunglasses/asr`, and at each point, as `at_2_percent/sunglasses/goodnet_asr`."""
     found = {f"seconds/{part}": value for part, value in sweep.seconds.items()}
+    found |= {f"badnet/{key.replace('pruned_', '')}": value for key, value in sweep.at(0).items() if "/pruned_" in key}
     for point, row in sweep.points.items():
         rates = sweep.at(row) | _tuned_names(sweep.tuned_at(point))
         found |= {f"at_{point}/{key}": float(value) for key, value in rates.items() if key not in ("step", "total")}
@@ -103,6 +99,7 @@ def show(sweep: Sweep, console: Console) -> None:
             tables.add(table, ("", "fine-tuned", "B′"), _rates(sweep, tuned, "pruned"))
             tables.add(table, ("", "", "GoodNet"), _rates(sweep, tuned, "goodnet"))
     console.print(table)
+    console.print(tables.anatomy_table(sweep.anatomy[~sweep.anatomy["net"].str.startswith("finetuned")]))
 
 
 def _budget(name: str) -> str:

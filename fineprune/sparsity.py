@@ -18,13 +18,6 @@ if TYPE_CHECKING:
 Kernels = Mapping[str, Array]
 
 
-def check_frequency(frequency: Any) -> int:
-    """`frequency`; raises ConfigError unless it is a whole number from 1."""
-    if isinstance(frequency, bool) or not isinstance(frequency, int) or frequency < 1:
-        raise ConfigError(f"expected strategy.training.frequency to be a whole number from 1, got {frequency!r}")
-    return frequency
-
-
 def check(sparsities: Sequence[Any]) -> list[float]:
     """`sparsities` as a list; raises ConfigError unless they are ascending fractions in [0, 1)."""
     for level in sparsities:
@@ -69,14 +62,13 @@ def train(
     trained: Collection[str],
     clean: Split,
     recipe: Recipe,
-    frequency: int,
+    rises: int,
     seed: int,
 ) -> Iterator[Step]:
     """Let tfmot raise each layer's sparsity from `first` to `last` while the layers `trained` learn from `clean`.
 
-    Rises come every `frequency` batches, the first and the last at exactly those shares: tfmot itself skips the one
-    before the first batch, and stops short of the last share where the batches are no multiple of `frequency`. A step
-    for each rise, with the weights as they are when the next one comes, or training ends.
+    There are `rises` of it, evenly spaced, the first to exactly `first` and the last to exactly `last`; the levels
+    between them follow tfmot's polynomial. A step for each, with the weights as they are before the next one comes.
     """
     import tensorflow_model_optimization as tfmot
     import tf_keras as keras
@@ -88,17 +80,15 @@ def train(
     model = graph.clone(network.model)
     rest, features = fitting.learning_part(model, trained, images[order])
     batches = recipe.epochs * recipe.batches(len(labels))
-    end = batches // frequency * frequency
-    if end < 2 * frequency:
-        raise ConfigError(
-            f"expected strategy.training.frequency to be at most {batches // 2}, half of the batches, got {frequency}"
-        )
+    frequency = batches // (rises + 1)
+    if frequency < 1:
+        raise ConfigError(f"expected fewer levels of sparsity than the {batches} batches of training, got {rises}")
 
     def wrapped(layer: Any) -> Any:
         if layer.name not in last:
             return layer
         schedule = tfmot.sparsity.keras.PolynomialDecay(
-            first[layer.name], last[layer.name], frequency, end, frequency=frequency
+            first[layer.name], last[layer.name], frequency, rises * frequency, frequency=frequency
         )
         return tfmot.sparsity.keras.prune_low_magnitude(layer, schedule)
 
@@ -112,7 +102,7 @@ def train(
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             self.batch += 1
-            rises_next = (self.batch + 1) % frequency == 0 and frequency <= self.batch < end
+            rises_next = (self.batch + 1) % frequency == 0 and frequency <= self.batch < rises * frequency
             if rises_next or self.batch == batches:
                 taken.append(_step(model, sparse, trained))
 

@@ -12,6 +12,7 @@ import pandas as pd
 import tf_keras as keras
 
 from fineprune import budgets as falls
+from fineprune.anatomy import layers
 from fineprune.badnets import BadNet
 from fineprune.errors import ConfigError, NotApplicable
 from fineprune.evaluation import ClassLabels, predict, predict_steps
@@ -22,7 +23,10 @@ from fineprune.progress import bar
 from fineprune.splits import Data, Split, hold_out
 from fineprune.strategy import Step, Strategy
 
+BADNET = "badnet"
 END = "end"
+
+Tuned = tuple[keras.Model, Mapping[str, ClassLabels]]
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Sweep:
 
     plan: Plan
     labels: Mapping[str, ClassLabels]
-    tuned: Mapping[str, tuple[keras.Model, Mapping[str, ClassLabels]]]
+    tuned: Mapping[str, Tuned]
     seconds: Mapping[str, float]
 
     @cached_property
@@ -76,9 +80,20 @@ class Sweep:
         """The rows to report: of each budget that is reached, and of the last step where one is not."""
         return points(self.chosen, len(self.plan.steps))
 
-    def net(self, point: str) -> keras.Model:
-        """The pruned net at a point."""
-        return self.plan.network.pruned(self.plan.steps[self.points[point] - 1])
+    @cached_property
+    def nets(self) -> dict[str, keras.Model]:
+        """The BadNet and, at each point, the pruned net and what fine-tuning made of it, by their files' names."""
+        found = {BADNET: self.plan.network.model}
+        for point, row in self.points.items():
+            found[f"pruned_{point}"] = self.plan.network.pruned(self.plan.steps[row - 1])
+            if point in self.tuned:
+                found[f"finetuned_{point}"] = self.tuned[point][0]
+        return found
+
+    @cached_property
+    def anatomy(self) -> pd.DataFrame:
+        """What each of `nets` consists of."""
+        return layers(self.nets)
 
     def at(self, row: int) -> dict[str, Any]:
         """The rates of one row, DER included."""
@@ -102,9 +117,10 @@ def choose(planned: Plan, clean: ClassLabels) -> dict[str, int | None]:
 
 
 def points(chosen: Mapping[str, int | None], last: int) -> dict[str, int]:
-    """The rows that budgets led to, by name, and `last` as END where a budget led to none."""
+    """The rows that budgets led to, by name, and `last` as END where one led to none and `last` is not among them."""
     reached = {name: row for name, row in chosen.items() if row is not None}
-    return reached if len(reached) == len(chosen) and chosen else reached | {END: last}
+    complete = len(reached) == len(chosen) > 0 or last in reached.values()
+    return reached if complete else reached | {END: last}
 
 
 def plan(
@@ -146,14 +162,17 @@ def run(planned: Plan) -> Sweep:
         labels = predict_steps(planned.network, planned.steps, splits, lambda images: progress.advance(task, images))
     swept = time.perf_counter()
     chosen = points(choose(planned, labels[CLEAN_VALID]), len(planned.steps))
-    tuned = {
-        point: _tune(planned, planned.finetuning, point, row) for point, row in chosen.items() if planned.finetuning
-    }
+    tuned = _tune(planned, planned.finetuning, chosen) if planned.finetuning else {}
     seconds = {"strategy": planned.seconds, "evaluation": swept - start, "finetuning": time.perf_counter() - swept}
     return Sweep(planned, labels, tuned, seconds)
 
 
-def _tune(planned: Plan, finetuning: FineTuning, point: str, row: int) -> tuple[keras.Model, dict[str, ClassLabels]]:
-    step = planned.steps[row - 1]
-    model = finetuning.tune(planned.network, step, planned.seen, planned.seed, f"fine-tuning at {point}")
-    return model, {name: predict(model, split) for name, split in planned.data.splits.items()}
+def _tune(planned: Plan, finetuning: FineTuning, chosen: Mapping[str, int]) -> dict[str, Tuned]:
+    """Fine-tune the net of each row once, whichever points share it."""
+    of_row: dict[int, Tuned] = {}
+    for point, row in chosen.items():
+        if row not in of_row:
+            what = f"fine-tuning at {point}"
+            net = finetuning.tune(planned.network, planned.steps[row - 1], planned.seen, planned.seed, what)
+            of_row[row] = net, {name: predict(net, split) for name, split in planned.data.splits.items()}
+    return {point: of_row[row] for point, row in chosen.items()}

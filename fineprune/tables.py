@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pandas as pd
 from rich import box
 from rich.table import Table
 
@@ -42,6 +43,27 @@ def add(table: Table, texts: tuple[str, ...], rates: Mapping[str, Mapping[str, f
             name,
             *(_percent(measured, rate) for rate in ATTACK),
         )
+
+
+def anatomy_table(parts: pd.DataFrame) -> Table:
+    """The share of zeros in each layer's kernel, net by net, and what the whole net weighs when compressed."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        caption="zero weights, percent of the kernel",
+        caption_justify="right",
+    )
+    nets = list(parts["net"].unique())
+    for heading in ("layer", "parameters", *nets):
+        table.add_column(heading.replace("_", " "), justify="left" if heading == "layer" else "right")
+    for layer, rows in parts.groupby("layer", sort=False):
+        table.add_row(
+            str(layer), str(rows["parameters"].iloc[0]), *(f"{100 * share:.1f}" for share in rows["kernel_share_zero"])
+        )
+    sizes = parts.loc[parts["layer"] == "all", "gzip_bytes"]
+    table.add_row("gzipped, kB", "", *(f"{size / 1000:.0f}" for size in sizes))
+    return table
 
 
 def _percent(rates: Mapping[str, float], rate: str) -> str:

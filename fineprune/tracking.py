@@ -104,6 +104,20 @@ class MlflowTracking(Tracking):
             raise ConfigError(f"expected tracking.experiment to be in use, got '{self.experiment}', which was deleted")
         return client, found.experiment_id
 
+    def finished(self) -> pd.DataFrame:
+        """The finished runs of the experiment: a row each, its tags and last metrics as columns."""
+        client, experiment = self.open()
+        runs, token = [], None
+        while token != "":
+            page = client.search_runs(
+                [experiment], "attributes.status = 'FINISHED'", max_results=1000, page_token=token
+            )
+            runs += [{**run.data.tags, **run.data.metrics, "seed": run.data.params["seed"]} for run in page]
+            token = page.token or ""
+        import pandas as pd
+
+        return pd.DataFrame(runs)
+
 
 class _MlflowRun(Run):
     def __init__(self, tracking: MlflowTracking, name: str) -> None:

@@ -19,16 +19,20 @@ def evaluate(settings: DictConfig, folder: Path) -> None:
 
     from rich.console import Console
 
-    from fineprune import evaluated, experiment
+    from fineprune import anatomy, evaluated, experiment, tables
     from fineprune.files import write_text
 
     pruned = settings.pruned  # first, so that its absence shows before anything is trained
     badnet = experiment.obtain_badnet(settings)
-    rates = evaluated.rates(badnet, evaluated.read_pruned(pruned, settings.architecture, badnet))
+    net = evaluated.read_pruned(pruned, settings.architecture, badnet)
+    rates = evaluated.rates(badnet, net)
+    parts = anatomy.layers({"badnet": badnet.model, "pruned": net})
     experiment.save_settings(settings, folder)
     write_text(folder / "evaluation.json", json.dumps(rates, indent=2) + "\n")
+    write_text(folder / "layers.csv", parts.to_csv(index=False))
     console = Console()
     console.print(evaluated.table(rates))
+    console.print(tables.anatomy_table(parts))
     console.print(f"the same as JSON: {folder / 'evaluation.json'}", soft_wrap=True)
 
 

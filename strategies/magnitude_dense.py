@@ -20,7 +20,8 @@ class MagnitudeDense(Strategy):
 
     `scope="global"` ranks all kernels together, `"layer"` each by itself. `layers="dense"` prunes the dense layers,
     the last one included, `"all"` the convolutions too. `train="none"` takes the weights as they are, `"tfmot"` lets
-    tensorflow-model-optimization raise the sparsity from the first to the last of `sparsities` while it trains.
+    tensorflow-model-optimization raise the sparsity from the first to the last of `sparsities`, in as many rises, while
+    it trains.
     """
 
     def __init__(
@@ -36,9 +37,7 @@ class MagnitudeDense(Strategy):
                 raise ConfigError(f"expected strategy.{name} to be one of {', '.join(known)}, got {value!r}")
         self.sparsities = sparsity.check(sparsities)
         self.scope, self.layers, self.trains, self.seed = scope, layers, train == "tfmot", seed
-        settings = dict(training)
-        self.frequency = sparsity.check_frequency(settings.pop("frequency"))
-        self.recipe = Recipe(**settings)
+        self.recipe = Recipe(**training)
 
     def steps(self, network: Network, clean: Split) -> Iterator[Step]:
         kernels = network.kernels(dense_only=self.layers == "dense")
@@ -47,7 +46,9 @@ class MagnitudeDense(Strategy):
         if self.trains:
             first, last = (sparsity.shares(kernels, self.sparsities[end], self.scope) for end in (0, -1))
             trained = list(kernels) if self.layers == "dense" else [layer.name for layer in network.model.layers]
-            yield from sparsity.train(network, first, last, trained, clean, self.recipe, self.frequency, self.seed)
+            yield from sparsity.train(
+                network, first, last, trained, clean, self.recipe, len(self.sparsities), self.seed
+            )
         else:
             for level in self.sparsities:
                 yield Step(sparsity.masks(kernels, level, self.scope))
