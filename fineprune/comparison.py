@@ -60,7 +60,7 @@ def averages(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def markdown(found: pd.DataFrame) -> str:
-    """The averages as a Markdown table: a line for each setting and point, clean accuracy / ASR of each net, in percent."""
+    """The averages as a Markdown table: a line a setting and point, clean accuracy / ASR of each net, in percent."""
     cells = found.assign(cell=[_cell(row) for row in found.to_dict("records")])
     wide = cells.pivot_table(
         "cell", [*WHO, "split", "point", "seeds"], "net", aggfunc="first", sort=False, fill_value=""

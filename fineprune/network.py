@@ -25,6 +25,18 @@ POOLINGS = (
 )
 
 
+# Layers that leave each channel in its place, and do not mix it with others.
+PER_CHANNEL = (
+    *POOLINGS,
+    *graph.ACTIVATIONS,
+    keras.layers.BatchNormalization,
+    keras.layers.ZeroPadding2D,
+    keras.layers.Cropping2D,
+    keras.layers.UpSampling2D,
+    keras.__internal__.layers.BaseRandomLayer,
+)
+
+
 @dataclass(frozen=True)
 class Unit:
     """A layer with channels to prune, and the layers after it up to the place where a pruned channel is zero."""
@@ -97,7 +109,7 @@ class Network:
         """The name of the prunable layer whose channels arrive at `layer`; raises NotApplicable unless it is one."""
         by_end = {name: unit for unit in self.units.values() for name in (unit.layer, *unit.followers)}
         node = self._call(layer)
-        while node is not None and node.layer.name not in by_end and len(node.keras_inputs) == 1:
+        while node is not None and node.layer.name not in by_end and isinstance(node.layer, PER_CHANNEL):
             node = graph.producer(self.model, node.keras_inputs[0])
         if node is None or node.layer.name not in by_end:
             raise NotApplicable(
@@ -133,6 +145,16 @@ class Network:
     def _outputs(self, forward: Any, split: Split) -> Iterator[NDArray[np.float32]]:
         for _, images in split.blocks():
             yield forward(tf.constant(images), training=False).numpy()
+
+    def check_step(self, step: Step) -> None:
+        """Raise NotApplicable unless what `step` keeps has the shapes of the network's prunable channels and kernels."""
+        for layer, keep in step.keep.items():
+            if keep.ndim == 1:
+                expected: tuple[int, ...] = (self.unit(layer).channels,)
+            else:
+                expected = self.model.get_layer(layer).get_weights()[0].shape
+            if keep.shape != expected:
+                raise NotApplicable(f"expected keep['{layer}'] of shape {expected}, got {keep.shape}")
 
     def pruned(self, step: Step) -> keras.Model:
         """The network that `step` describes: a pruned channel has kernel and bias zero, and so emits zero."""

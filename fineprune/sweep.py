@@ -148,6 +148,8 @@ def plan(
         data = replace(data, clean_valid=judge)
     start = time.perf_counter()
     steps = list(strategy.steps(network, seen))
+    for step in steps:
+        network.check_step(step)
     if not steps:
         raise NotApplicable("expected the strategy to have something to prune, got no step")
     return Plan(network, data, seen, steps, checked, finetuning, seed, time.perf_counter() - start)

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import tf_keras as keras
 from numpy.typing import NDArray
+from samples import SHAPE, pictures
 from tf_keras import layers
 
 from fineprune import architectures
-
-SHAPE = (12, 10, 3)
 
 
 def seeded(model: keras.Model, seed: int = 0) -> keras.Model:
@@ -23,7 +22,17 @@ def seeded(model: keras.Model, seed: int = 0) -> keras.Model:
         if "variance" in variable.name or "gamma" in variable.name:
             values = 0.5 + np.abs(values)
         variable.assign(values)
+    _spread_classes(model)
     return model
+
+
+def _spread_classes(model: keras.Model) -> None:
+    """Weigh what arrives at the last layer so that different images are given different classes."""
+    images = pictures(64, model.input_shape[1:]).astype(np.float32) / 255
+    arriving = keras.Model(model.inputs, model.layers[-1].input).predict(images, verbose=0)
+    kernel, _ = model.layers[-1].get_weights()
+    kernel = kernel / (arriving.std(axis=0)[:, None] + 0.01)
+    model.layers[-1].set_weights([kernel, -arriving.mean(axis=0) @ kernel])
 
 
 def tiny(seed: int = 0) -> keras.Model:

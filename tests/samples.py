@@ -5,10 +5,11 @@ from typing import Any
 
 import h5py
 import numpy as np
-from nets import SHAPE
 from numpy.typing import NDArray
 
 from fineprune.splits import ArraySplit
+
+SHAPE = (12, 10, 3)
 
 
 def pictures(count: int, shape: tuple[int, int, int] = SHAPE, seed: int = 0) -> NDArray[np.uint8]:

@@ -59,13 +59,15 @@ def test_budgets_are_sorted_and_each_taken_once() -> None:
 
 @pytest.mark.parametrize("budget", [0, -0.1, 2, "0.02", True, float("nan"), None])
 def test_budgets_that_are_none(budget: Any) -> None:
-    with pytest.raises(ConfigError, match="^expected budgets to be falls of accuracy above 0 and up to 1, such as 0.02"):
+    with pytest.raises(
+        ConfigError, match=r"^expected budgets to be falls of accuracy above 0 and up to 1, such as 0.02"
+    ):
         budgets.check([0.02, budget])
 
 
 @pytest.mark.parametrize("given_", [0.02, None])
 def test_budgets_that_are_no_list(given_: Any) -> None:
-    with pytest.raises(ConfigError, match="^expected budgets to be "):
+    with pytest.raises(ConfigError, match=r"^expected budgets to be "):
         budgets.check(given_)
 
 

@@ -11,6 +11,8 @@ from fineprune.strategy import Array, ChannelStrategy, Step
 
 
 class Given(ChannelStrategy):
+    """Scores as they are handed in."""
+
     def __init__(self, given: Mapping[str, list[float]], chunk: int = 1) -> None:
         super().__init__(chunk)
         self.given = given

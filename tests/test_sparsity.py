@@ -1,0 +1,129 @@
+"""Which weights are the smallest, by hand and as tensorflow-model-optimization finds them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tf_keras as keras
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from nets import tiny
+from samples import pictures, split
+
+from fineprune import sparsity
+from fineprune.errors import ConfigError, NotApplicable
+from fineprune.evaluation import predict, predict_steps
+from fineprune.network import Network
+from strategies.magnitude_dense import MagnitudeDense
+
+TRAINING = {"epochs": 2, "batch_size": 10, "validation": 0.1, "learning_rate": 0.001}
+
+
+def strategy(**settings: Any) -> MagnitudeDense:
+    known = {"sparsities": [0.5, 0.6, 0.7], "scope": "global", "layers": "dense", "train": "none"}
+    return MagnitudeDense(**(known | {"training": TRAINING, "seed": 0} | settings))
+
+
+def test_global_ranking_by_hand() -> None:
+    kernels = {"a": np.array([[1.0, -2.0], [3.0, 4.0]]), "b": np.array([[-5.0, 6.0, 7.0, 8.0]])}
+    found = sparsity.masks(kernels, 0.5, "global")
+    assert found["a"].tolist() == [[0, 0], [0, 0]]
+    assert found["b"].tolist() == [[1, 1, 1, 1]]
+    assert sparsity.shares(kernels, 0.5, "global") == {"a": 1.0, "b": 0.0}
+
+
+def test_ranking_layer_by_layer_by_hand() -> None:
+    kernels = {"a": np.array([[1.0, -2.0], [3.0, 4.0]]), "b": np.array([[-5.0, 6.0, 7.0, 8.0]])}
+    found = sparsity.masks(kernels, 0.5, "layer")
+    assert found["a"].tolist() == [[0, 0], [1, 1]]
+    assert found["b"].tolist() == [[0, 0, 1, 1]]
+
+
+def test_weights_as_large_as_the_smallest_one_kept_are_kept() -> None:
+    found = sparsity.masks({"a": np.array([1.0, -1.0, 1.0, 2.0])}, 0.5, "layer")
+    assert found["a"].tolist() == [1, 1, 1, 1]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    arrays(np.float32, (4, 7), elements=st.integers(-6, 6).map(float)),
+    st.sampled_from([0.0, 0.25, 0.5, 0.55, 0.6, 0.65, 0.7, 0.95, 0.999]),
+)
+def test_masks_are_those_of_tfmot_ties_included(kernel: np.ndarray, level: float) -> None:
+    assert np.array_equal(sparsity.masks({"a": kernel}, level, "layer")["a"], tfmot_mask(kernel, level))
+
+
+def tfmot_mask(kernel: np.ndarray, level: float) -> np.ndarray:
+    import tensorflow as tf
+    from tensorflow_model_optimization.python.core.sparsity.keras import pruning_impl, pruning_schedule
+
+    schedule = pruning_schedule.ConstantSparsity(level, 0)
+    pruning = pruning_impl.Pruning(lambda: tf.constant(1), [], schedule, (1, 1), "AVG")
+    return pruning._update_mask(tf.constant(kernel))[1].numpy()
+
+
+@pytest.mark.parametrize("scope", ["global", "layer"])
+def test_untrained_levels_and_the_fast_evaluation_of_them(scope: str, small_blocks: None) -> None:
+    network, images = Network(tiny()), split(pictures(23), 5)
+    steps = list(strategy(scope=scope).steps(network, images))
+    assert list(steps[0].keep) == ["hidden", "output"]
+    assert [round(step.pruned / step.total, 2) for step in steps] == [0.5, 0.6, 0.7]
+    labels = predict_steps(network, steps, {"clean": images}, lambda _: None)["clean"]
+    for step, found in zip(steps, labels[1:], strict=True):
+        assert np.array_equal(found, predict(network.pruned(step), images))
+
+
+@pytest.mark.parametrize(("scope", "layers"), [("layer", "dense"), ("global", "dense"), ("layer", "all")])
+def test_tfmot_raises_the_sparsity_from_the_first_level_to_the_last(scope: str, layers: str) -> None:
+    network, images = Network(tiny()), split(pictures(80), 5)
+    before = [array.copy() for array in network.model.get_weights()]
+    steps = list(strategy(train="tfmot", scope=scope, layers=layers).steps(network, images))
+    shares = [step.pruned / step.total for step in steps]
+    assert len(steps) == 3
+    assert shares[0] == pytest.approx(0.5, abs=0.01)
+    assert shares[-1] == pytest.approx(0.7, abs=0.01)
+    assert all(map(np.array_equal, before, network.model.get_weights()))
+    conv = network.pruned(steps[-1]).get_layer("conv_1").get_weights()[0]
+    assert (np.mean(conv == 0) > 0.6) == (layers == "all")
+    if scope == "layer":
+        assert all(np.mean(mask == 0) == pytest.approx(0.7, abs=0.05) for mask in steps[-1].keep.values())
+
+
+def test_global_scope_trains_each_layer_to_its_share_of_the_ranking() -> None:
+    network, images = Network(tiny()), split(pictures(80), 5)
+    shares = sparsity.shares(network.kernels(dense_only=True), 0.7, "global")
+    last = list(strategy(train="tfmot").steps(network, images))[-1]
+    for layer, share in shares.items():
+        assert np.mean(last.keep[layer] == 0) == pytest.approx(share, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"scope": "both"}, "expected strategy.scope to be one of global, layer, got 'both'"),
+        ({"layers": "conv"}, "expected strategy.layers to be one of dense, all, got 'conv'"),
+        ({"train": True}, "expected strategy.train to be one of none, tfmot, got True"),
+        ({"sparsities": [0.5, 1.0]}, "expected strategy.sparsities to be fractions from 0 to below 1, got 1.0"),
+        ({"sparsities": [0.7, 0.5]}, "expected strategy.sparsities to be some ascending fractions, got [0.7, 0.5]"),
+        ({"sparsities": []}, "expected strategy.sparsities to be some ascending fractions, got []"),
+    ],
+)
+def test_settings_that_are_wrong(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        strategy(**wrong)
+    assert str(caught.value) == message
+
+
+def test_more_levels_than_batches() -> None:
+    images = split(pictures(12), 5)
+    with pytest.raises(ConfigError, match="expected fewer levels of sparsity than the 2 batches of training, got 6"):
+        list(strategy(train="tfmot", sparsities=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]).steps(Network(tiny()), images))
+
+
+def test_a_network_without_dense_layers() -> None:
+    image = keras.Input((12, 10, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(5, 3)(image))
+    network = Network(keras.Model(image, keras.layers.Softmax()(pooled)))
+    with pytest.raises(NotApplicable, match="expected a network with dense layers to make sparse, got none"):
+        list(strategy().steps(network, split(pictures(5), 5)))
