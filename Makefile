@@ -1,8 +1,9 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast lint ui lock clean
+.PHONY: help demo test fast table lint ui lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
+GRID := tracking.experiment=table strategy=channel_activation,magnitude_dense finetune=none,clean seed=3,4,5
 
 help: ## list what can be done
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 8
@@ -22,6 +23,11 @@ test: .venv/installed ## set up, then run every test
 
 fast: .venv/installed ## only the tests that take less than two minutes in all
 	$(BIN)/pytest -m "not slow"
+
+table: .venv/installed ## the README's table: two strategies, with and without fine-tuning, three seeds (a quarter of an hour)
+	$(BIN)/python -m runners.sweep -m $(GRID)
+	@if [ -d data/gtsrb ]; then $(BIN)/python -m runners.sweep -m $(GRID) data=gtsrb attack=patch badnet.epochs=20; fi
+	$(BIN)/python -m runners.compare tracking.experiment=table
 
 lint: .venv/installed ## check style and types
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ import pandas as pd
 
 from fineprune.errors import FinepruneError
 
-WHO = ["data", "attack", "strategy", "finetune"]
+WHO = ["data", "badnet", "strategy", "finetune"]
 NETS = {
     "B": "badnet/{split}/{rate}",
     "B′": "at_{point}/{split}/pruned_{rate}",
@@ -21,7 +21,7 @@ NETS = {
 def tidy(runs: pd.DataFrame) -> pd.DataFrame:
     """From runs, a row each with their metrics as columns, to a row for each run, point, attack and net.
 
-    Columns `data, attack, strategy, finetune, seed, point, split, fraction_pruned, net, clean_accuracy, asr`.
+    Columns `data, badnet, strategy, finetune, seed, attack, point, fraction_pruned, net, clean_accuracy, asr`.
     """
     if runs.empty:
         raise FinepruneError("expected finished runs in tracking.experiment, got none: run runners.sweep first")
@@ -40,14 +40,14 @@ def _rows(run: dict[Any, Any]) -> list[dict[str, Any]]:
                 asr = name.format(point=point, split=split, rate="asr")
                 if accuracy in run and asr in run:
                     known = {key: run[key] for key in (*WHO, "seed")}
-                    place = {"point": point, "split": split, "fraction_pruned": run[f"at_{point}/fraction_pruned"]}
+                    place = {"attack": split, "point": point, "fraction_pruned": run[f"at_{point}/fraction_pruned"]}
                     found.append(known | place | {"net": net, "clean_accuracy": run[accuracy], "asr": run[asr]})
     return found
 
 
 def averages(runs: pd.DataFrame) -> pd.DataFrame:
     """The mean and standard deviation over seeds for each setting, point and net, a row each; `seeds` counts them."""
-    groups = runs.groupby([*WHO, "point", "split", "net"], sort=False)
+    groups = runs.sort_values(WHO, kind="stable").groupby([*WHO, "attack", "point", "net"], sort=False)
     found = groups.agg(
         seeds=("seed", "nunique"),
         fraction_pruned=("fraction_pruned", "mean"),
@@ -61,9 +61,11 @@ def averages(runs: pd.DataFrame) -> pd.DataFrame:
 
 def markdown(found: pd.DataFrame) -> str:
     """The averages as a Markdown table: a line a setting and point, clean accuracy / ASR of each net, in percent."""
-    cells = found.assign(cell=[_cell(row) for row in found.to_dict("records")])
+    cells = found.assign(
+        point=found["point"].str.replace("_percent", " %"), cell=[_cell(row) for row in found.to_dict("records")]
+    )
     wide = cells.pivot_table(
-        "cell", [*WHO, "split", "point", "seeds"], "net", aggfunc="first", sort=False, fill_value=""
+        "cell", [*WHO, "attack", "point", "seeds"], "net", aggfunc="first", sort=False, fill_value=""
     )
     wide = wide[[net for net in NETS if net in wide.columns]].reset_index()
     lines = [list(wide.columns), ["---"] * len(wide.columns), *wide.to_numpy().tolist()]

@@ -49,8 +49,9 @@ def build(settings: DictConfig) -> Experiment:
     badnet = obtain_badnet(settings)
     choices = HydraConfig.get().runtime.choices
     attack = choices["attack"] if badnet.card else "given"
+    variant = f" ({strategy.variant})" if strategy.variant else ""
     tags = {
-        "strategy": choices["strategy"],
+        "strategy": f"{choices['strategy']}{variant}",
         "finetune": choices["finetune"],
         "badnet": choices["badnet"],
         "attack": attack,

@@ -147,7 +147,7 @@ class Network:
             yield forward(tf.constant(images), training=False).numpy()
 
     def check_step(self, step: Step) -> None:
-        """Raise NotApplicable unless what `step` keeps has the shapes of the network's prunable channels and kernels."""
+        """Raise NotApplicable unless what `step` keeps has the shapes of prunable channels or of kernels."""
         for layer, keep in step.keep.items():
             if keep.ndim == 1:
                 expected: tuple[int, ...] = (self.unit(layer).channels,)

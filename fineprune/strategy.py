@@ -45,10 +45,12 @@ class Step:
 class Strategy(ABC):
     """A pruning defence. It sees the network and clean validation images, and changes neither.
 
-    `trains` tells that it fits weights to those images, so that a budget has to be measured on others.
+    `trains` tells that it fits weights to those images, so that a budget has to be measured on others. `variant` tells
+    apart, in every table, settings that make another strategy of it.
     """
 
     trains = False
+    variant = ""
 
     @abstractmethod
     def steps(self, network: Network, clean: Split) -> Iterator[Step]:

@@ -38,6 +38,8 @@ class MagnitudeDense(Strategy):
         self.sparsities = sparsity.check(sparsities)
         self.scope, self.layers, self.trains, self.seed = scope, layers, train == "tfmot", seed
         self.recipe = Recipe(**training)
+        extras = {"all layers": layers == "all", "tfmot": self.trains}
+        self.variant = ", ".join([scope, *(extra for extra, given in extras.items() if given)])
 
     def steps(self, network: Network, clean: Split) -> Iterator[Step]:
         kernels = network.kernels(dense_only=self.layers == "dense")

@@ -8,7 +8,7 @@ from fineprune.errors import FinepruneError
 
 
 def run(seed: int, clean: float, asr: float, **more: float) -> dict[str, object]:
-    tags = {"data": "faces", "attack": "patch", "strategy": "l1", "finetune": "none", "seed": str(seed)}
+    tags = {"data": "faces", "badnet": "trained", "strategy": "l1", "finetune": "none", "seed": str(seed)}
     badnet = {"badnet/clean_test/accuracy": 0.9, "badnet/patch/asr": 1.0}
     pruned = {"at_2_percent/clean_test/pruned_accuracy": clean, "at_2_percent/patch/pruned_asr": asr}
     return tags | badnet | pruned | {"at_2_percent/fraction_pruned": 0.5} | more
@@ -33,9 +33,9 @@ def test_a_run_that_did_not_reach_a_budget_is_not_counted_there() -> None:
 def test_the_table_in_markdown() -> None:
     tidy = comparison.tidy(pd.DataFrame([run(0, 0.8, 0.2), run(1, 0.6, 0.4)]))
     head, _, line = comparison.markdown(comparison.averages(tidy)).splitlines()
-    assert head == "| data | attack | strategy | finetune | split | point | seeds | B | B′ |"
+    assert head == "| data | badnet | strategy | finetune | attack | point | seeds | B | B′ |"
     assert line == (
-        "| faces | patch | l1 | none | patch | 2_percent | 2 | 90.0 ± 0.0 / 100.0 ± 0.0 | 70.0 ± 14.1 / 30.0 ± 14.1 |"
+        "| faces | trained | l1 | none | patch | 2 % | 2 | 90.0 ± 0.0 / 100.0 ± 0.0 | 70.0 ± 14.1 / 30.0 ± 14.1 |"
     )
 
 
