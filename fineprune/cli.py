@@ -78,6 +78,8 @@ def _line(error: BaseException) -> str | None:
     while cause is not None:
         if isinstance(cause, FinepruneError):
             return " ".join(str(cause).split())
+        if isinstance(cause, OSError) and cause.filename is not None:
+            return f"expected to read or write {cause.filename}, got: {cause.strerror}; free it or choose another place"
         cause = cause.__cause__
     if isinstance(error, HydraException | OmegaConfBaseException):
         text = f"{error} {error.__cause__ or ''}".partition("Config search path")[0]

@@ -106,7 +106,7 @@ def test_no_hdf5_file_or_half_of_one(tmp_path: Path, keep: int) -> None:
         (lambda file: file.pop("label"), "expected a data set 'label' in FILE, /, got data"),
         (put("data", h5py.ExternalLink("other.h5", "data")), "expected a data set 'data' in FILE, /, got data, label"),
         (put("data", h5py.SoftLink("/label")), "expected a data set 'data' in FILE, /, got data, label"),
-        (put("data", [b"text"]), "expected 'data' in FILE, / to hold numbers, got |S4"),
+        (put("data", [b"text"]), "expected 'data' in FILE, / to hold numbers, got object"),
         (put("data", h5py.Empty("f")), "expected 'data' in FILE of shape (N, 3, height, width), channels first, got "),
         (
             put("data", pictures(6)),
