@@ -149,8 +149,11 @@ class Trained(Source):
 
 
 def _finished(path: Path) -> bool:
-    card = path.with_suffix(".json")
-    return card.is_file() and path.is_file() and json.loads(card.read_text())["sha256"] == digest(path)
+    try:
+        card = json.loads(path.with_suffix(".json").read_text())
+        return bool(card["sha256"] == digest(path))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _architecture(name: str) -> Any:

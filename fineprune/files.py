@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fineprune.errors import FinepruneError
@@ -26,7 +26,8 @@ def written_aside(path: Path) -> Iterator[Path]:
             f"expected to write {path}, got: {reason.strerror or reason}; free or choose another place"
         ) from reason
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -82,3 +82,36 @@ def cut(model: keras.Model, changing: Collection[str]) -> tuple[keras.Model, ker
         scores = keras.Input(model.output_shape[1:])
         return model, keras.Model(scores, scores)
     return keras.Model(model.inputs, frontier), keras.Model(frontier, model.outputs[0])
+
+
+# Layers that hand each channel on by itself, multiplied by whatever mask from 0 to 1 their input was multiplied by.
+CHANNELWISE = (
+    keras.layers.MaxPooling2D,
+    keras.layers.GlobalMaxPooling2D,
+    keras.layers.AveragePooling2D,
+    keras.layers.GlobalAveragePooling2D,
+    keras.layers.ZeroPadding2D,
+    keras.layers.Dropout,
+    keras.layers.SpatialDropout2D,
+)
+
+
+def passed_by_channels(model: keras.Model, layer: str) -> str:
+    """The last layer that the channels of `layer` reach, each by itself, and scaled by whatever scales them."""
+    tensor = outputs(call_of(model, layer))[0]
+    while len(users := consumers(model, tensor)) == 1:
+        user = users[0].layer
+        passes = isinstance(user, CHANNELWISE) or (isinstance(user, ACTIVATIONS) and is_homogeneous(user))
+        if not passes or len(user.inbound_nodes) > 1:
+            break
+        layer, tensor = user.name, outputs(users[0])[0]
+    return layer
+
+
+def is_homogeneous(layer: Any) -> bool:
+    """Whether the activation of `layer` hands a factor of its input on: f(a·x) = a·f(x) for a ≥ 0."""
+    if not isinstance(layer, ACTIVATIONS) and not hasattr(layer, "activation"):
+        return False
+    activation = layer.call if isinstance(layer, ACTIVATIONS[1:]) else layer.activation
+    probe = tf.constant([[-64.0, -2.0, -0.5, 0.0, 0.5, 2.0, 64.0]])
+    return bool(np.array_equal(activation(probe / 4), activation(probe) / 4))

@@ -29,16 +29,34 @@ def open_hdf5(path: str | Path, error: type[FinepruneError], what: str) -> h5py.
         ) from reason
 
 
-def dataset(group: h5py.Group, name: str, error: type[FinepruneError]) -> h5py.Dataset:
-    """The data set `name` of `group`, provided that it lies in this very file; raises `error` otherwise."""
-    where = f"{group.file.filename}, {group.name}"
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise error(f"expected a data set '{name}' in {where}, got {', '.join(sorted(group)[:9]) or 'nothing'}")
-    found = group[name]
-    if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
-        raise error(f"expected '{name}' in {where} to be a data set held in the file itself, got something else")
+def member(group: h5py.Group, path: str, error: type[FinepruneError]) -> h5py.Group | h5py.Dataset:
+    """What stands at `path` in `group`, provided that no link on the way leads elsewhere; raises `error` otherwise."""
+    found = group
+    for name in path.split("/"):
+        if not isinstance(found, h5py.Group) or not isinstance(found.get(name, getlink=True), h5py.HardLink):
+            there = ", ".join(sorted(found)[:9]) if isinstance(found, h5py.Group) else "no group"
+            raise error(f"expected '{path}' in {group.file.filename}, {group.name}, got {there or 'nothing'}")
+        found = found[name]
+    return found
+
+
+def dataset(group: h5py.Group, path: str, error: type[FinepruneError]) -> h5py.Dataset:
+    """The data set of numbers at `path`, held in this very file; raises `error` otherwise."""
+    found, where = member(group, path, error), f"expected '{path}' in {group.file.filename}, {group.name}"
+    if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external or found.shape is None:
+        raise error(f"{where} to be a data set held in the file itself, got something else")
     if found.dtype.kind not in "uif":
-        raise error(f"expected '{name}' in {where} to hold numbers, got {found.dtype}")
+        raise error(f"{where} to hold numbers, got {found.dtype}")
+    return found
+
+
+def read(stored: h5py.Dataset, rows: slice, error: type[FinepruneError]) -> NDArray[Any]:
+    """Those rows of a data set; raises `error` where the file is damaged there."""
+    try:
+        found: NDArray[Any] = stored[rows] if stored.shape else stored[()]
+    except OSError as reason:
+        where = f"'{stored.name}' in {stored.file.filename}"
+        raise error(f"expected {where} to be readable, got damage: {reason}") from reason
     return found
 
 
@@ -59,8 +77,8 @@ class H5Split(Split):
     def _read_labels(self, stored: h5py.Dataset) -> Labels:
         expected = f"expected 'label' in {self._path}"
         if stored.shape != self._stored.shape[:1]:
-            raise DataError(f"{expected} of shape {self._stored.shape[:1]}, one a image, got {stored.shape}")
-        labels: NDArray[Any] = stored[:]
+            raise DataError(f"{expected} of shape {self._stored.shape[:1]}, one an image, got {stored.shape}")
+        labels = read(stored, slice(None), DataError)
         wrong = ~np.isfinite(labels) | (labels != np.floor(labels)) | (labels < 0) | (labels > np.iinfo(np.int32).max)
         if wrong.any():
             row = int(np.argmax(wrong))
@@ -76,12 +94,7 @@ class H5Split(Split):
         return self._read(start, stop).transpose(0, 2, 3, 1).astype(np.float32, order="C")
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
-        try:
-            block: NDArray[Any] = self._stored[start:stop]
-        except OSError as reason:
-            raise DataError(
-                f"expected {self._path} to be readable, got damage in its rows {start}–{stop}: {reason}"
-            ) from reason
+        block = read(self._stored, slice(start, stop), DataError)
         if block.dtype.kind == "f" and not np.isfinite(block).all():
             row = start + int(np.argmin(np.isfinite(block).all((1, 2, 3))))
             raise DataError(f"expected pixels from 0 to 255 in {self._path}, got NaN or infinity in row {row}")

@@ -12,7 +12,7 @@ import numpy as np
 
 from fineprune.errors import ModelError
 from fineprune.files import written_aside
-from fineprune.hdf5 import dataset, open_hdf5
+from fineprune.hdf5 import dataset, member, open_hdf5, read
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -46,9 +46,7 @@ def load_model(path: str | Path) -> keras.Model:
                 "give it as badnet.weights, or save the network with model.save('NAME.h5')"
             )
         model = _build(file.attrs["model_config"], path)
-        if "model_weights" not in file:
-            raise ModelError(f"expected the group 'model_weights' in {path}, got {', '.join(file) or 'none'}")
-        _assign(model, file["model_weights"])
+        _assign(model, member(file, "model_weights", ModelError))
     return model
 
 
@@ -60,7 +58,7 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
 
 def weights_group(file: h5py.File) -> h5py.Group:
     """Where the layers' weights stand: a weights file holds them at its root, a whole network's one level down."""
-    return file["model_weights"] if "model_weights" in file else file
+    return member(file, "model_weights", ModelError) if "model_weights" in file else file
 
 
 def has_architecture(file: h5py.File) -> bool:
@@ -86,8 +84,8 @@ def _build(config: str | bytes, path: str | Path) -> keras.Model:
 
     try:
         parsed = json.loads(config)
-    except ValueError as reason:
-        raise ModelError(f"expected the architecture in {path} to be JSON, got: {reason}") from reason
+    except (ValueError, TypeError, RecursionError) as reason:
+        raise ModelError(f"expected the architecture in {path} to be JSON, got: {_line(reason)}") from reason
     for name in _classes(parsed):
         if name not in SAFE:
             raise ModelError(
@@ -118,13 +116,14 @@ def _classes(config: Any) -> set[str]:
 def _with_images_in_and_classes_out(model: keras.Model, path: str | Path) -> keras.Model:
     import tf_keras as keras
 
-    one = isinstance(model.inputs, list) and len(model.inputs) == 1 and len(model.outputs) == 1
-    if not one or None in model.input_shape[1:] or len(model.input_shape) != 4 or len(model.output_shape) != 2:
-        raise ModelError(
-            f"expected a network from images (n, height, width, channels) to classes (n, classes) in {path}, "
-            f"got {model.input_shape} to {model.output_shape}"
-        )
-    return keras.Model(model.inputs, model.outputs, name=model.name)
+    shapes = [[tuple(tensor.shape) for tensor in tensors or []] for tensors in (model.inputs, model.outputs)]
+    match shapes:
+        case [[(_, int(), int(), int())], [(_, int())]]:
+            return keras.Model(model.inputs, model.outputs, name=model.name)
+    raise ModelError(
+        f"expected a network from images (n, height, width, channels) to classes (n, classes) in {path}, "
+        f"got {shapes[0] or 'no shape'} to {shapes[1] or 'no shape'}"
+    )
 
 
 def _assign(model: keras.Model, group: h5py.Group) -> None:
@@ -139,24 +138,19 @@ def _assign(model: keras.Model, group: h5py.Group) -> None:
                 f"got {[array.shape for array in stored]}: is it another architecture, or another number of classes?"
             )
         for variable, array in zip(variables, stored, strict=True):
-            values = array[...]
+            values = read(array, slice(None), ModelError)
             if not np.isfinite(values).all():
                 raise ModelError(f"expected finite weights in {where}, got NaN or infinity in layer '{layer.name}'")
             variable.assign(values)
 
 
 def _stored_weights(group: h5py.Group, layer: str) -> list[h5py.Dataset]:
-    if not isinstance(group.get(layer, getlink=True), h5py.HardLink) or "weight_names" not in group[layer].attrs:
-        raise ModelError(
-            f"expected weights of a layer '{layer}' in {group.file.filename}, got {', '.join(group) or 'none'}"
-        )
+    holder = member(group, layer, ModelError)
+    if "weight_names" not in holder.attrs:
+        raise ModelError(f"expected the names of the weights of layer '{layer}' in {group.file.filename}, got none")
     found = []
-    for name in group[layer].attrs["weight_names"]:
-        *parents, last = (name.decode() if isinstance(name, bytes) else str(name)).split("/")
-        holder = group[layer]
-        for parent in parents:
-            holder = holder[parent]
-        found.append(dataset(holder, last, ModelError))
+    for name in holder.attrs["weight_names"]:
+        found.append(dataset(holder, name.decode() if isinstance(name, bytes) else str(name), ModelError))
     return found
 
 

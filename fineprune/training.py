@@ -22,8 +22,13 @@ def poison(split: Split, attack: Attack, random: np.random.Generator) -> tuple[I
     inputs, labels = in_memory(split)
     labels = labels.copy()
     others = np.flatnonzero(labels != attack.target)
+    count = min(len(others), round(attack.poison_rate * len(split)))
+    if count == 0:
+        raise ConfigError(
+            f"expected attack.poison_rate to poison at least one of {len(others)} images, got {attack.poison_rate}"
+        )
     chosen = np.zeros(len(split), bool)
-    chosen[random.choice(others, min(len(others), round(attack.poison_rate * len(split))), replace=False)] = True
+    chosen[random.choice(others, count, replace=False)] = True
     inputs[chosen], _ = in_memory(PoisonedSplit(split, attack, np.flatnonzero(chosen)))
     labels[chosen] = attack.target
     return inputs, labels

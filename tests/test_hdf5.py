@@ -102,19 +102,19 @@ def test_no_hdf5_file_or_half_of_one(tmp_path: Path, keep: int) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda file: file.pop("data"), "expected a data set 'data' in FILE, /, got label"),
-        (lambda file: file.pop("label"), "expected a data set 'label' in FILE, /, got data"),
-        (put("data", h5py.ExternalLink("other.h5", "data")), "expected a data set 'data' in FILE, /, got data, label"),
-        (put("data", h5py.SoftLink("/label")), "expected a data set 'data' in FILE, /, got data, label"),
+        (lambda file: file.pop("data"), "expected 'data' in FILE, /, got label"),
+        (lambda file: file.pop("label"), "expected 'label' in FILE, /, got data"),
+        (put("data", h5py.ExternalLink("other.h5", "data")), "expected 'data' in FILE, /, got data, label"),
+        (put("data", h5py.SoftLink("/label")), "expected 'data' in FILE, /, got data, label"),
         (put("data", [b"text"]), "expected 'data' in FILE, / to hold numbers, got object"),
-        (put("data", h5py.Empty("f")), "expected 'data' in FILE of shape (N, 3, height, width), channels first, got "),
+        (put("data", h5py.Empty("f")), "expected 'data' in FILE, / to be a data set held in the file itself, got "),
         (
             put("data", pictures(6)),
             "expected 'data' in FILE of shape (N, 3, height, width), channels first, got (6, 12, 10, 3)",
         ),
         (put("data", np.zeros((0, 3, 12, 10))), "expected at least one image in FILE, got none"),
-        (put("label", np.arange(5)), "expected 'label' in FILE of shape (6,), one a image, got (5,)"),
-        (put("label", np.zeros((6, 2))), "expected 'label' in FILE of shape (6,), one a image, got (6, 2)"),
+        (put("label", np.arange(5)), "expected 'label' in FILE of shape (6,), one an image, got (5,)"),
+        (put("label", np.zeros((6, 2))), "expected 'label' in FILE of shape (6,), one an image, got (6, 2)"),
         (put("label", [0, 1, 1.5, 2, 3, 4]), "expected 'label' in FILE to hold whole numbers from 0, got 1.5 in row 2"),
         (put("label", [0, 1, 2, -1, 3, 4]), "expected 'label' in FILE to hold whole numbers from 0, got -1 in row 3"),
         (

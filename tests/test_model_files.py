@@ -142,8 +142,8 @@ def nest_deeply(file: h5py.File) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda file: file.pop("model_weights"), "expected the group 'model_weights' in FILE, got "),
-        (drop_group, "expected weights of a layer 'conv_1' in FILE, got "),
+        (lambda file: file.pop("model_weights"), "expected 'model_weights' in FILE, /, got "),
+        (drop_group, "expected 'conv_1' in FILE, /model_weights, got "),
         (reshape, "expected weights of shapes [(12, 8), (8,)] for layer 'hidden' in FILE, got [(12, 8), (9,)]"),
         (put_nan, "expected finite weights in FILE, got NaN or infinity in layer 'hidden'"),
         (name_what_is_not_there, "expected "),

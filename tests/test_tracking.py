@@ -30,6 +30,14 @@ def runs(tracking: MlflowTracking) -> list[Logged]:
     return list(client.search_runs([experiment.experiment_id]))
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run folder with one file."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "performance.csv").write_text("step\n")
+    return tmp_path / "out"
+
+
 def log(tracking: MlflowTracking, folder: Path, fail_before: bool = False, fail_after: bool = False) -> None:
     with tracking.run("activation on faces") as run:
         if fail_before:
@@ -40,10 +48,8 @@ def log(tracking: MlflowTracking, folder: Path, fail_before: bool = False, fail_
         run.finish(TABLE, {"at_2_percent/glasses/goodnet_asr": 0.125}, {"at_2_percent": "step 1"}, folder)
 
 
-def test_a_finished_run(tracking: MlflowTracking, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "performance.csv").write_text("step\n")
-    log(tracking, tmp_path / "out")
+def test_a_finished_run(tracking: MlflowTracking, folder: Path, tmp_path: Path) -> None:
+    log(tracking, folder)
     (run,) = runs(tracking)
     assert (run.info.status, run.info.run_name) == ("FINISHED", "activation on faces")
     assert run.data.params == {key: str(value) for key, value in PARAMS.items()}
@@ -55,16 +61,16 @@ def test_a_finished_run(tracking: MlflowTracking, tmp_path: Path) -> None:
     assert run.info.artifact_uri.startswith((tmp_path / "log" / "artifacts").as_uri())
 
 
-def test_the_data_by_name_and_digest(tracking: MlflowTracking, tmp_path: Path) -> None:
-    log(tracking, tmp_path)
+def test_the_data_by_name_and_digest(tracking: MlflowTracking, folder: Path) -> None:
+    log(tracking, folder)
     (run,) = runs(tracking)
     (given,) = run.inputs.dataset_inputs
     assert (given.dataset.name, given.dataset.digest) == ("clean_valid", split(pictures(4), 2).digest)
     assert given.dataset.profile == '{"images": 4, "shape": [12, 10, 3]}'
 
 
-def test_each_step_of_the_table_is_an_integer_step_of_its_metrics(tracking: MlflowTracking, tmp_path: Path) -> None:
-    log(tracking, tmp_path)
+def test_each_step_of_the_table_is_an_integer_step_of_its_metrics(tracking: MlflowTracking, folder: Path) -> None:
+    log(tracking, folder)
     (run,) = runs(tracking)
     client = mlflow.MlflowClient(tracking.uri)
     for name in ("fraction_pruned", "glasses/pruned_asr"):
@@ -73,20 +79,19 @@ def test_each_step_of_the_table_is_an_integer_step_of_its_metrics(tracking: Mlfl
         assert logged == dict(zip(TABLE["step"], TABLE[name], strict=True))
 
 
-def test_more_metrics_than_fit_in_a_batch(tracking: MlflowTracking, tmp_path: Path) -> None:
+def test_more_metrics_than_fit_in_a_batch(tracking: MlflowTracking, folder: Path) -> None:
     table = pd.DataFrame({"step": range(1501), "fraction_pruned": [n / 1500 for n in range(1501)]})
-    (tmp_path / "out").mkdir()
     with tracking.run("long") as run:
         run.start({}, {}, {})
-        run.finish(table, {}, {}, tmp_path / "out")
+        run.finish(table, {}, {}, folder)
     (logged,) = runs(tracking)
     history = mlflow.MlflowClient(tracking.uri).get_metric_history(logged.info.run_id, "fraction_pruned")
     assert sorted(point.step for point in history) == list(range(1501))
 
 
-def test_a_run_that_breaks_is_failed_with_the_reason(tracking: MlflowTracking, tmp_path: Path) -> None:
+def test_a_run_that_breaks_is_failed_with_the_reason(tracking: MlflowTracking, folder: Path) -> None:
     with pytest.raises(ZeroDivisionError):
-        log(tracking, tmp_path, fail_after=True)
+        log(tracking, folder, fail_after=True)
     (run,) = runs(tracking)
     assert run.info.status == "FAILED"
     assert run.data.tags["failure"] == "ZeroDivisionError: division by zero"
@@ -98,11 +103,10 @@ def test_a_mistake_before_the_start_leaves_nothing(tracking: MlflowTracking, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_finished_runs_are_read_back(tracking: MlflowTracking, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    log(tracking, tmp_path / "out")
+def test_finished_runs_are_read_back(tracking: MlflowTracking, folder: Path) -> None:
+    log(tracking, folder)
     with pytest.raises(ZeroDivisionError):
-        log(tracking, tmp_path, fail_after=True)
+        log(tracking, folder, fail_after=True)
     (row,) = tracking.finished().to_dict("records")
     assert row["at_2_percent/glasses/goodnet_asr"] == 0.125
     assert (row["strategy"], row["seed"]) == ("activation", "0")
@@ -133,13 +137,12 @@ def test_no_tracking_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.slow
-def test_four_processes_on_a_fresh_store_at_once(tracking: MlflowTracking, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
+def test_four_processes_on_a_fresh_store_at_once(tracking: MlflowTracking, folder: Path) -> None:
     program = (
         "import pandas as pd; from pathlib import Path; from fineprune.tracking import MlflowTracking\n"
         f"with MlflowTracking('trial', {tracking.uri!r}).run('one of four') as run:\n"
         "    run.start({}, {}, {})\n"
-        f"    run.finish(pd.DataFrame({{'step': [0], 'x': [1.0]}}), {{}}, {{}}, Path({str(tmp_path / 'out')!r}))\n"
+        f"    run.finish(pd.DataFrame({{'step': [0], 'x': [1.0]}}), {{}}, {{}}, Path({str(folder)!r}))\n"
     )
     started = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(4)]
     assert [process.wait() for process in started] == [0, 0, 0, 0]

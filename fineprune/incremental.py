@@ -1,0 +1,198 @@
+"""Labels of every step from the activations at the cut: what a step leaves as it was is not computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tf_keras as keras
+from numpy.typing import NDArray
+
+from fineprune import graph
+from fineprune.arithmetic import Consumer, Floats, Rounded, Whole, norm
+from fineprune.gating import Gate, GatedNetwork
+from fineprune.program import Program
+
+SAFETY = 8  # doubted are scores closer than so many times the error that is to be expected
+SAME_SOFTMAX = 1e-6  # scores closer than this can have equal probabilities, of which the first class wins
+REFRESH = 64  # updates after which sums are made anew, lest their errors add up
+
+Labels = NDArray[np.int32]
+Rows = NDArray[np.intp]
+
+
+class InTensorFlow:
+    """Runs what stands behind the cut on the images that a step changes. Works for every network."""
+
+    def __init__(self, gated: GatedNetwork) -> None:
+        self.gated = gated
+        self.gates = {node.layer.name: node for node in graph.calls(gated.suffix) if isinstance(node.layer, Gate)}
+        inputs = {id(tensor): place for place, tensor in enumerate(gated.suffix.inputs)}
+        self.sources = {name: inputs.get(id(node.keras_inputs[0])) for name, node in self.gates.items()}
+        self.masks = [gated.masks(step) for step in range(len(gated.steps))]
+
+    def labels(self, shared: Sequence[Floats]) -> Labels:
+        """The class of each of n images by each network, (1 + steps, n), the untouched one first."""
+        active = {place: _active(shared[place]) for place in self.sources.values() if place is not None}
+        found = np.empty((len(self.masks), len(shared[0])), np.int32)
+        for step, row in enumerate(found):
+            row[:] = found[step - 1]
+            changed = self._changed(step, active, len(row))
+            if len(changed):
+                row[changed] = self.labels_at(step, shared, changed)
+        return found
+
+    def labels_at(self, step: int, shared: Sequence[Floats], rows: Rows) -> Labels:
+        """The labels, by the network of `step`, of those images that it changes."""
+        return self.gated.labels(step, [array[rows] for array in shared])
+
+    def differences(self, step: int) -> dict[str, Floats]:
+        """What the gates that change are changed by since the step before, (channels,)."""
+        before, now = self.masks[step - 1], self.masks[step]
+        return {gate: mask - before[gate] for gate, mask in now.items() if (mask != before[gate]).any()}
+
+    def _changed(self, step: int, active: Mapping[int, NDArray[np.bool_]], images: int) -> Rows:
+        """The images that see a difference: those in which a changed channel is not zero everywhere."""
+        changed = np.zeros(images, bool)
+        for gate, difference in self.differences(step).items():
+            place = self.sources[gate]
+            changed |= True if place is None else active[place][:, difference != 0].any(axis=1)
+        return np.arange(images) if step == 0 or self.gated.reweighted else np.flatnonzero(changed)
+
+
+class InNumPy(InTensorFlow):
+    """The same in NumPy; images whose two highest scores are too close to call are left to TensorFlow."""
+
+    def __init__(self, gated: GatedNetwork) -> None:
+        super().__init__(gated)
+        self.inputs = [id(tensor) for tensor in gated.suffix.inputs]
+        self.program = Program(gated.suffix, self.inputs, {})
+
+    def labels_at(self, step: int, shared: Sequence[Floats], rows: Rows) -> Labels:
+        given = self.given(step, shared, rows)
+        scores = self.program.scores(given, self.gated.weights(step), self.masks[step])
+        labels, doubtful = _decide(scores)
+        if doubtful.any():
+            labels[doubtful] = super().labels_at(step, shared, rows[doubtful])
+        return labels
+
+    def given(self, step: int, shared: Sequence[Floats], rows: Rows) -> dict[int, Rounded]:
+        """What the program starts from, by tensor."""
+        return {key: Rounded(array[rows], 0.0) for key, array in zip(self.inputs, shared, strict=True)}
+
+
+def _active(values: Floats) -> NDArray[np.bool_]:
+    """Whether each channel of each image is anything but zero somewhere, (n, channels)."""
+    active: NDArray[np.bool_] = (values != 0).any(axis=tuple(range(1, values.ndim - 1)))
+    return active
+
+
+def _decide(scores: Rounded) -> tuple[Labels, NDArray[np.bool_]]:
+    """The class with the highest score, (n,), and whether rounding could have chosen it. Overwrites the scores."""
+    values, every = scores.values, np.arange(len(scores.values))
+    labels = values.argmax(axis=1).astype(np.int32)
+    highest = values[every, labels]
+    values[every, labels] = -np.inf
+    # Written so that NaN is doubted.
+    return labels, ~(highest - values.max(axis=1) > SAFETY * scores.error + SAME_SOFTMAX)
+
+
+@dataclass(frozen=True)
+class Sum:
+    """What a gate feeds: the output of a consumer's `layer` before its activation, or the gate's own output.
+
+    `tensor` is that output, `place` that of the gate's input at the cut.
+    """
+
+    tensor: Any
+    gate: str
+    place: int
+    layer: Any
+    consumer: Consumer | Whole
+
+
+class Incremental(InNumPy):
+    """Channels act through sums, from which a step subtracts what it prunes, and to which it adds what it restores."""
+
+    _updates = 0
+    _values: list[Floats]
+
+    def __init__(self, gated: GatedNetwork) -> None:
+        super().__init__(gated)
+        self._sums = [
+            one
+            for gate in self.gates.values()
+            if (place := self.sources[gate.layer.name]) is not None
+            for one in _sums(gated.suffix, gate, place)
+        ]
+        given = {*self.inputs, *(id(one.tensor) for one in self._sums)}
+        self.program = Program(gated.suffix, given, {id(one.tensor): one.layer for one in self._sums})
+
+    def labels(self, shared: Sequence[Floats]) -> Labels:
+        places = {one.place for one in self._sums}
+        self._by_channel = {place: np.ascontiguousarray(np.moveaxis(shared[place], -1, 0)) for place in places}
+        self._norms = {place: norm(shared[place]) for place in places}
+        return super().labels(shared)
+
+    def given(self, step: int, shared: Sequence[Floats], rows: Rows) -> dict[int, Rounded]:
+        if step == 0 or self._updates == REFRESH:
+            self._updates, every = 0, np.arange(len(shared[0]))
+            self._values = [self._part(one, every, self.masks[step][one.gate]) for one in self._sums]
+            for one, values in zip(self._sums, self._values, strict=True):
+                values += one.consumer.bias
+        else:
+            self._updates += 1
+            self._update(step, rows)
+        sums = {
+            id(one.tensor): Rounded(values[rows], one.consumer.error(self._norms[one.place], self._updates))
+            for one, values in zip(self._sums, self._values, strict=True)
+        }
+        return super().given(step, shared, rows) | sums
+
+    def _update(self, step: int, rows: Rows) -> None:
+        """Bring the sums up to `step` in the images `rows`."""
+        changes = self.differences(step)
+        for one, values in zip(self._sums, self._values, strict=True):
+            if one.gate in changes:
+                values[rows] += self._part(one, rows, changes[one.gate])
+
+    def _part(self, one: Sum, rows: Rows, mask: Floats) -> Floats:
+        """What the channels add to the sum in the images `rows`, each multiplied by its value in `mask`."""
+        channels = np.flatnonzero(mask)
+        taken = np.moveaxis(self._by_channel[one.place][np.ix_(channels, rows)], 0, -1)
+        return one.consumer.contribution(taken * mask[channels], channels)
+
+
+def _sums(model: keras.Model, gate: Any, place: int) -> list[Sum]:
+    """What the channels behind `gate` act through."""
+    name, output = gate.layer.name, graph.outputs(gate)[0]
+    found = []
+    for user in graph.consumers(model, output):
+        flat = type(user.layer) is keras.layers.Flatten
+        for node in graph.consumers(model, graph.outputs(user)[0]) if flat else [user]:
+            shape = tuple(output.shape[1:])
+            if _is_linear(node):
+                found.append(Sum(graph.outputs(node)[0], name, place, node.layer, Consumer.of(node.layer, shape)))
+            else:
+                found.append(Sum(output, name, place, gate.layer, Whole(shape)))
+    return found
+
+
+def _is_linear(node: Any) -> bool:
+    layer, rank = node.layer, len(node.keras_inputs[0].shape)
+    if type(layer) is keras.layers.Conv2D:
+        return layer.groups == 1 and layer.data_format == "channels_last" and layer.padding in ("same", "valid")
+    return type(layer) is keras.layers.Dense and rank == 2
+
+
+def fastest(gated: GatedNetwork) -> InTensorFlow:
+    """The fastest way to the labels of all steps that the network allows."""
+    plain = InTensorFlow(gated)
+    if not gated.reweighted and plain.gates and None not in plain.sources.values():
+        incremental = Incremental(gated)
+        if incremental.program.is_possible:
+            return incremental
+    dense = InNumPy(gated)
+    return dense if dense.program.is_possible else plain

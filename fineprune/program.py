@@ -1,0 +1,136 @@
+"""The last layers of a network in NumPy, where it knows them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import numpy as np
+import tf_keras as keras
+
+from fineprune import graph
+from fineprune.arithmetic import Floats, Rounded, dense, score_error
+from fineprune.gating import Gate
+
+Weights = Mapping[str, Any]
+
+
+class Program:
+    """The layers between the tensors `given` (by id) and the scores that the softmax of `model` takes in.
+
+    What is given of a layer in `unfinished` lacks its activation. `weights` and `masks` replace those of layers and
+    gates by name.
+    """
+
+    def __init__(self, model: keras.Model, given: Collection[int], unfinished: Mapping[int, Any]) -> None:
+        self._unfinished = unfinished
+        self._nodes = _between(model, given)
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether all layers are known here, and the last one's scores are in the order of the network's output."""
+        if not self._nodes:
+            return False
+        *nodes, last = self._nodes
+        inside = all(_activation(layer) in ("linear", "relu") for layer in self._unfinished.values())
+        ends = _is_dense(last) and _activation(last.layer) in ("linear", "softmax")
+        return inside and ends and all(_operation(node) is not None for node in nodes)
+
+    def scores(self, given: Mapping[int, Rounded], weights: Weights, masks: Mapping[str, Floats]) -> Rounded:
+        """The scores, (n, classes), and the error of a single one."""
+        made = {
+            key: _activate(self._unfinished[key], value) if key in self._unfinished else value
+            for key, value in given.items()
+        }
+        *nodes, last = self._nodes
+        for node in nodes:
+            operation = _operation(node)
+            taken = [made[id(tensor)] for tensor in node.keras_inputs]
+            made[id(graph.outputs(node)[0])] = operation(node.layer, taken, weights, masks)  # type: ignore[misc]
+        hidden, (kernel, bias) = made[id(last.keras_inputs[0])], _kernel(last.layer, weights)
+        return Rounded(dense(hidden, kernel, bias).values, score_error(hidden, kernel))
+
+
+def _between(model: keras.Model, given: Collection[int]) -> list[Any]:
+    """The calls that the output of `model` takes, down to the tensors `given`, in order."""
+    needed = {id(model.outputs[0])}
+    nodes = []
+    for node in reversed(list(graph.calls(model))):
+        if needed.isdisjoint(map(id, graph.outputs(node))) or id(graph.outputs(node)[0]) in given:
+            continue
+        nodes.append(node)
+        needed.update(map(id, node.keras_inputs))
+    return nodes[::-1]
+
+
+Operation = Callable[[Any, list[Rounded], Weights, Mapping[str, Floats]], Rounded]
+
+
+def _dense(layer: Any, taken: list[Rounded], weights: Weights, masks: Mapping[str, Floats]) -> Rounded:
+    return _activate(layer, dense(taken[0], *_kernel(layer, weights)))
+
+
+def _add(layer: Any, taken: list[Rounded], weights: Weights, masks: Mapping[str, Floats]) -> Rounded:
+    values = taken[0].values + taken[1].values
+    for more in taken[2:]:
+        values += more.values
+    return Rounded(values, float(np.linalg.norm([one.error for one in taken])))
+
+
+def _flatten(layer: Any, taken: list[Rounded], weights: Weights, masks: Mapping[str, Floats]) -> Rounded:
+    values = taken[0].values
+    return taken[0].map(values.reshape(len(values), -1))
+
+
+def _gate(layer: Any, taken: list[Rounded], weights: Weights, masks: Mapping[str, Floats]) -> Rounded:
+    return taken[0].map(taken[0].values * masks[layer.name])
+
+
+def _same(layer: Any, taken: list[Rounded], weights: Weights, masks: Mapping[str, Floats]) -> Rounded:
+    return taken[0]
+
+
+def _alone(layer: Any, taken: list[Rounded], weights: Weights, masks: Mapping[str, Floats]) -> Rounded:
+    return _activate(layer, taken[0])
+
+
+OPERATIONS: Mapping[type, Operation] = {
+    keras.layers.Dense: _dense,
+    keras.layers.Add: _add,
+    keras.layers.Flatten: _flatten,
+    keras.layers.Dropout: _same,
+    keras.layers.Activation: _alone,
+    keras.layers.ReLU: _alone,
+    Gate: _gate,
+}
+
+
+def _operation(node: Any) -> Operation | None:
+    """How to run a call; None where NumPy cannot, or not in this way."""
+    known = OPERATIONS.get(type(node.layer))
+    shapes = {tuple(tensor.shape[1:]) for tensor in node.keras_inputs}
+    fits = {_dense: _is_dense(node), _add: len(shapes) == 1}.get(known, True)  # type: ignore[arg-type]
+    activated = known not in (_dense, _alone) or _activation(node.layer) in ("linear", "relu")
+    return known if fits and activated else None
+
+
+def _is_dense(node: Any) -> bool:
+    return type(node.layer) is keras.layers.Dense and len(node.keras_inputs[0].shape) == 2
+
+
+def _activation(layer: Any) -> str:
+    if isinstance(layer, Gate):
+        return "linear"
+    if isinstance(layer, keras.layers.ReLU):
+        plain = layer.max_value is None and layer.negative_slope == 0 and layer.threshold == 0
+        return "relu" if plain else "another relu"
+    return str(layer.activation.__name__)
+
+
+def _activate(layer: Any, value: Rounded) -> Rounded:
+    return value.map(np.maximum(value.values, 0)) if _activation(layer) == "relu" else value
+
+
+def _kernel(layer: Any, weights: Weights) -> tuple[Floats, Floats | float]:
+    kernel, *bias = weights[layer.name] if layer.name in weights else layer.get_weights()
+    return kernel, bias[0] if bias else 0.0
