@@ -73,7 +73,7 @@ def read_network(path: str, architecture: str, data: Data) -> keras.Model:
         if model_files.has_architecture(file):
             return model_files.load_model(path)
         classes = model_files.classes_of(file)
-    model = _architecture(architecture)(_image_shape(data), classes)
+    model = _build(architecture, data, classes)
     model_files.load_weights(model, path)
     return model
 
@@ -134,9 +134,7 @@ class Trained(Source):
     def _train(self, path: Path, data: Data, attack: Attack, seed: int, settings: dict[str, Any]) -> None:
         path.with_suffix(".json").unlink(missing_ok=True)
         classes = int(data.train.labels.max()) + 1 if data.train else 0
-        model = train(
-            lambda: ARCHITECTURES[self.architecture](_image_shape(data), classes), data, attack, self.recipe, seed
-        )
+        model = train(lambda: _build(self.architecture, data, classes), data, attack, self.recipe, seed)
         measured = measure(model, {CLEAN_TEST: data.splits[CLEAN_TEST], attack.name: data.splits[attack.name]})
         model_files.save_model(model, path)
         card = {
@@ -162,5 +160,11 @@ def _architecture(name: str) -> Any:
     return ARCHITECTURES[name]
 
 
-def _image_shape(data: Data) -> tuple[int, int, int]:
-    return next(iter(data.splits.values())).shape
+def _build(architecture: str, data: Data, classes: int) -> keras.Model:
+    if not data.splits:
+        raise ConfigError("expected images, which tell the size of the network's, got none: set data.clean_valid=FILE")
+    shape = next(iter(data.splits.values())).shape
+    try:
+        return _architecture(architecture)(shape, classes)
+    except ValueError as reason:  # Keras's, where a layer would have nothing left
+        raise ModelError(f"expected images large enough for {architecture}, got {shape}") from reason

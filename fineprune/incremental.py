@@ -35,6 +35,7 @@ class InTensorFlow:
 
     def labels(self, shared: Sequence[Floats]) -> Labels:
         """The class of each of n images by each network, (1 + steps, n), the untouched one first."""
+        self.start(shared)
         active = {place: _active(shared[place]) for place in self.sources.values() if place is not None}
         found = np.empty((len(self.masks), len(shared[0])), np.int32)
         for step, row in enumerate(found):
@@ -43,6 +44,9 @@ class InTensorFlow:
             if len(changed):
                 row[changed] = self.labels_at(step, shared, changed)
         return found
+
+    def start(self, shared: Sequence[Floats]) -> None:
+        """Told of new images before their first step."""
 
     def labels_at(self, step: int, shared: Sequence[Floats], rows: Rows) -> Labels:
         """The labels, by the network of `step`, of those images that it changes."""
@@ -130,11 +134,10 @@ class Incremental(InNumPy):
         given = {*self.inputs, *(id(one.tensor) for one in self._sums)}
         self.program = Program(gated.suffix, given, {id(one.tensor): one.layer for one in self._sums})
 
-    def labels(self, shared: Sequence[Floats]) -> Labels:
+    def start(self, shared: Sequence[Floats]) -> None:
         places = {one.place for one in self._sums}
         self._by_channel = {place: np.ascontiguousarray(np.moveaxis(shared[place], -1, 0)) for place in places}
         self._norms = {place: norm(shared[place]) for place in places}
-        return super().labels(shared)
 
     def given(self, step: int, shared: Sequence[Floats], rows: Rows) -> dict[int, Rounded]:
         if step == 0 or self._updates == REFRESH:

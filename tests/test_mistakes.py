@@ -56,7 +56,7 @@ CONTENT = [
         "expected the data.clean_valid images at none.h5, got no such file",
     ),
     ("sweep", [*SWEEP, "data.clean_valid=text.h5"], "to be an HDF5 file, got one that cannot be opened"),
-    ("sweep", [*SWEEP, "data.clean_valid=net.h5"], "expected a data set 'data' in net.h5"),
+    ("sweep", [*SWEEP, "data.clean_valid=net.h5"], "expected 'data' in net.h5"),
     ("sweep", [*SWEEP, "data.clean_valid=channels_last.h5"], "channels first, got (12, 12, 10, 3)"),
     ("sweep", [*SWEEP, "data.clean_test=other_size.h5"], "expected images of clean_test to be (12, 10, 3)"),
     (
