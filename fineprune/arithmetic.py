@@ -11,6 +11,7 @@ as large and are never seen.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -41,18 +42,41 @@ class Rounded:
         return Rounded(values, self.error)
 
 
-def dense(taken: Rounded, kernel: Floats, bias: Floats | float) -> Rounded:
-    """`taken`, (n, inputs), times `kernel`, (inputs, units), plus `bias`."""
-    values = taken.values @ kernel
-    values += bias
-    size = float(np.linalg.norm(kernel))
-    return Rounded(values, np.hypot(taken.error * size / np.sqrt(len(kernel)), UNIT * size * norm(taken.values)))
+@dataclass(frozen=True)
+class Weights:
+    """What a dense layer multiplies by, (inputs, units), and adds."""
+
+    kernel: Floats
+    bias: Floats | float
+
+    @classmethod
+    def of(cls, arrays: Sequence[Floats]) -> Weights:
+        """From the arrays of a layer, which may lack a bias."""
+        kernel, *bias = arrays
+        return cls(kernel, bias[0] if bias else 0.0)
+
+    @cached_property
+    def size(self) -> float:
+        return float(np.linalg.norm(self.kernel))
+
+    @cached_property
+    def largest(self) -> float:
+        """The norm of the largest column."""
+        return float(np.linalg.norm(self.kernel, axis=0).max())
 
 
-def score_error(taken: Rounded, kernel: Floats) -> float:
-    """The root mean square of the error of a single score that `dense` makes of `taken`."""
-    largest = float(np.linalg.norm(kernel, axis=0).max())
-    return float(largest * np.hypot(taken.error / np.sqrt(len(kernel)), UNIT * norm(taken.values)))
+def dense(taken: Rounded, weights: Weights) -> Rounded:
+    """`taken`, (n, inputs), times the kernel, plus the bias."""
+    values = taken.values @ weights.kernel
+    values += weights.bias
+    passed = taken.error / np.sqrt(len(weights.kernel))
+    return Rounded(values, float(weights.size * np.hypot(passed, UNIT * norm(taken.values))))
+
+
+def scores(taken: Rounded, weights: Weights) -> Rounded:
+    """As `dense`, with the root mean square of the error of a single score."""
+    made = dense(taken, weights)
+    return Rounded(made.values, made.error * weights.largest / weights.size if weights.size else 0.0)
 
 
 def _picture(shape: tuple[int, ...]) -> tuple[int, ...]:

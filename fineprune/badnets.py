@@ -7,13 +7,14 @@ import json
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import tf_keras as keras
 from filelock import FileLock
 
+import fineprune
 from fineprune import architectures, model_files
 from fineprune.attacks.base import Attack
 from fineprune.errors import ConfigError, ModelError
@@ -21,7 +22,7 @@ from fineprune.files import digest, write_text
 from fineprune.fitting import Recipe
 from fineprune.hdf5 import open_hdf5
 from fineprune.metrics import CLEAN_TEST
-from fineprune.splits import Data, PoisonedSplit
+from fineprune.splits import Data, PoisonedSplit, Split
 from fineprune.training import measure, train
 
 WEAK = 0.9
@@ -90,8 +91,8 @@ class Trained(Source):
         _architecture(architecture)
 
     def obtain(self, data: Data, attack: Attack, seed: int) -> BadNet:
-        poisoned = self._poisoned(data, attack)
-        settings = self._settings(data, attack, seed)
+        train, poisoned = self._splits(data, attack)
+        settings = self._settings(train, attack, seed)
         key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
         path = self.cache / f"{data.name}-{attack.name}-{self.architecture}-{key}.h5"
         self.cache.mkdir(parents=True, exist_ok=True)
@@ -107,7 +108,7 @@ class Trained(Source):
             )
         return BadNet(model_files.load_model(path), poisoned, card)
 
-    def _poisoned(self, data: Data, attack: Attack) -> Data:
+    def _splits(self, data: Data, attack: Attack) -> tuple[Split, Data]:
         if data.train is None or data.clean_test is None:
             raise ConfigError(
                 f"expected data.train and data.clean_test for badnet=trained, got data={data.name} without: "
@@ -119,16 +120,19 @@ class Trained(Source):
                 f"expected attack.target to be one of the {classes} classes of {data.name}, got {attack.target}"
             )
         made = {attack.name: PoisonedSplit(data.clean_test, attack)}
-        return Data(data.name, data.clean_valid, data.clean_test, {**data.poisoned, **made}, data.train)
+        return data.train, replace(data, poisoned={**data.poisoned, **made})
 
-    def _settings(self, data: Data, attack: Attack, seed: int) -> dict[str, Any]:
+    def _settings(self, train: Split, attack: Attack, seed: int) -> dict[str, Any]:
+        """All that determines the network: the images, and some of them with the trigger, by what they are."""
+        stamped = PoisonedSplit(train, attack).pixels(0, 8)
         return {
-            "data": data.name,
-            "train_digest": data.train.digest if data.train else None,
+            "train_digest": train.digest,
+            "trigger_digest": hashlib.sha256(stamped.tobytes()).hexdigest()[:16],
             "attack": {"name": attack.name} | dict(sorted(vars(attack).items())),
             "architecture": self.architecture,
             "recipe": vars(self.recipe),
             "seed": seed,
+            "software": {"fineprune": fineprune.__version__, "tf_keras": keras.__version__},
         }
 
     def _train(self, path: Path, data: Data, attack: Attack, seed: int, settings: dict[str, Any]) -> None:
@@ -138,6 +142,7 @@ class Trained(Source):
         measured = measure(model, {CLEAN_TEST: data.splits[CLEAN_TEST], attack.name: data.splits[attack.name]})
         model_files.save_model(model, path)
         card = {
+            "data": data.name,
             **settings,
             "clean_accuracy": measured[CLEAN_TEST],
             "asr": measured[attack.name],

@@ -73,6 +73,7 @@ class InNumPy(InTensorFlow):
         super().__init__(gated)
         self.inputs = [id(tensor) for tensor in gated.suffix.inputs]
         self.program = Program(gated.suffix, self.inputs, {})
+        self.taken = set(self.inputs)
 
     def labels_at(self, step: int, shared: Sequence[Floats], rows: Rows) -> Labels:
         given = self.given(step, shared, rows)
@@ -84,7 +85,9 @@ class InNumPy(InTensorFlow):
 
     def given(self, step: int, shared: Sequence[Floats], rows: Rows) -> dict[int, Rounded]:
         """What the program starts from, by tensor."""
-        return {key: Rounded(array[rows], 0.0) for key, array in zip(self.inputs, shared, strict=True)}
+        whole = len(rows) == len(shared[0])
+        pairs = zip(self.inputs, shared, strict=True)
+        return {key: Rounded(array if whole else array[rows], 0.0) for key, array in pairs if key in self.taken}
 
 
 def _active(values: Floats) -> NDArray[np.bool_]:
@@ -133,6 +136,7 @@ class Incremental(InNumPy):
         ]
         given = {*self.inputs, *(id(one.tensor) for one in self._sums)}
         self.program = Program(gated.suffix, given, {id(one.tensor): one.layer for one in self._sums})
+        self.taken -= {self.inputs[one.place] for one in self._sums}
 
     def start(self, shared: Sequence[Floats]) -> None:
         places = {one.place for one in self._sums}
@@ -142,24 +146,28 @@ class Incremental(InNumPy):
     def given(self, step: int, shared: Sequence[Floats], rows: Rows) -> dict[int, Rounded]:
         if step == 0 or self._updates == REFRESH:
             self._updates, every = 0, np.arange(len(shared[0]))
-            self._values = [self._part(one, every, self.masks[step][one.gate]) for one in self._sums]
-            for one, values in zip(self._sums, self._values, strict=True):
-                values += one.consumer.bias
+            masks = self.masks[step]
+            self._values = [self._part(one, every, masks[one.gate]) + one.consumer.bias for one in self._sums]
+            new = [values[rows] for values in self._values]
         else:
             self._updates += 1
-            self._update(step, rows)
-        sums = {
-            id(one.tensor): Rounded(values[rows], one.consumer.error(self._norms[one.place], self._updates))
-            for one, values in zip(self._sums, self._values, strict=True)
+            new = self._updated(self.differences(step), rows)
+        errors = [one.consumer.error(self._norms[one.place], self._updates) for one in self._sums]
+        made = {
+            id(one.tensor): Rounded(*pair) for one, pair in zip(self._sums, zip(new, errors, strict=True), strict=True)
         }
-        return super().given(step, shared, rows) | sums
+        return super().given(step, shared, rows) | made
 
-    def _update(self, step: int, rows: Rows) -> None:
-        """Bring the sums up to `step` in the images `rows`."""
-        changes = self.differences(step)
+    def _updated(self, differences: Mapping[str, Floats], rows: Rows) -> list[Floats]:
+        """The sums in the images `rows`, brought up to date there."""
+        found = []
         for one, values in zip(self._sums, self._values, strict=True):
-            if one.gate in changes:
-                values[rows] += self._part(one, rows, changes[one.gate])
+            new = values[rows]
+            if one.gate in differences:
+                new += self._part(one, rows, differences[one.gate])
+                values[rows] = new
+            found.append(new)
+        return found
 
     def _part(self, one: Sum, rows: Rows, mask: Floats) -> Floats:
         """What the channels add to the sum in the images `rows`, each multiplied by its value in `mask`."""

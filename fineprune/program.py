@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tf_keras as keras
 
 from fineprune import graph
-from fineprune.arithmetic import Floats, Rounded, dense, score_error
+from fineprune.arithmetic import Floats, Rounded, Weights, dense, scores
 from fineprune.gating import Gate
-
-Weights = Mapping[str, Any]
 
 
 class Program:
     """The layers between the tensors `given` (by id) and the scores that the softmax of `model` takes in.
 
-    What is given of a layer in `unfinished` lacks its activation. `weights` and `masks` replace those of layers and
-    gates by name.
+    What is given of a layer in `unfinished` lacks its activation.
     """
 
     def __init__(self, model: keras.Model, given: Collection[int], unfinished: Mapping[int, Any]) -> None:
         self._unfinished = unfinished
         self._nodes = _between(model, given)
+        layers = {node.layer.name: node.layer for node in self._nodes if type(node.layer) is keras.layers.Dense}
+        self._weights = {name: Weights.of(layer.get_weights()) for name, layer in layers.items()}
 
     @property
     def is_possible(self) -> bool:
@@ -36,8 +35,11 @@ class Program:
         ends = _is_dense(last) and _activation(last.layer) in ("linear", "softmax")
         return inside and ends and all(_operation(node) is not None for node in nodes)
 
-    def scores(self, given: Mapping[int, Rounded], weights: Weights, masks: Mapping[str, Floats]) -> Rounded:
-        """The scores, (n, classes), and the error of a single one."""
+    def scores(
+        self, given: Mapping[int, Rounded], new: Mapping[str, Sequence[Floats]], masks: Mapping[str, Floats]
+    ) -> Rounded:
+        """The scores, (n, classes), and the error of a single one; `new` weights and `masks` are by layer."""
+        weights = self._weights | {name: Weights.of(arrays) for name, arrays in new.items()}
         made = {
             key: _activate(self._unfinished[key], value) if key in self._unfinished else value
             for key, value in given.items()
@@ -47,8 +49,7 @@ class Program:
             operation = _operation(node)
             taken = [made[id(tensor)] for tensor in node.keras_inputs]
             made[id(graph.outputs(node)[0])] = operation(node.layer, taken, weights, masks)  # type: ignore[misc]
-        hidden, (kernel, bias) = made[id(last.keras_inputs[0])], _kernel(last.layer, weights)
-        return Rounded(dense(hidden, kernel, bias).values, score_error(hidden, kernel))
+        return scores(made[id(last.keras_inputs[0])], weights[last.layer.name])
 
 
 def _between(model: keras.Model, given: Collection[int]) -> list[Any]:
@@ -63,34 +64,34 @@ def _between(model: keras.Model, given: Collection[int]) -> list[Any]:
     return nodes[::-1]
 
 
-Operation = Callable[[Any, list[Rounded], Weights, Mapping[str, Floats]], Rounded]
+Operation = Callable[[Any, list[Rounded], Mapping[str, Weights], Mapping[str, Floats]], Rounded]
 
 
-def _dense(layer: Any, taken: list[Rounded], weights: Weights, masks: Mapping[str, Floats]) -> Rounded:
-    return _activate(layer, dense(taken[0], *_kernel(layer, weights)))
+def _dense(layer: Any, taken: list[Rounded], weights: Mapping[str, Weights], masks: Mapping[str, Floats]) -> Rounded:
+    return _activate(layer, dense(taken[0], weights[layer.name]))
 
 
-def _add(layer: Any, taken: list[Rounded], weights: Weights, masks: Mapping[str, Floats]) -> Rounded:
+def _add(layer: Any, taken: list[Rounded], weights: Mapping[str, Weights], masks: Mapping[str, Floats]) -> Rounded:
     values = taken[0].values + taken[1].values
     for more in taken[2:]:
         values += more.values
     return Rounded(values, float(np.linalg.norm([one.error for one in taken])))
 
 
-def _flatten(layer: Any, taken: list[Rounded], weights: Weights, masks: Mapping[str, Floats]) -> Rounded:
+def _flatten(layer: Any, taken: list[Rounded], weights: Mapping[str, Weights], masks: Mapping[str, Floats]) -> Rounded:
     values = taken[0].values
     return taken[0].map(values.reshape(len(values), -1))
 
 
-def _gate(layer: Any, taken: list[Rounded], weights: Weights, masks: Mapping[str, Floats]) -> Rounded:
+def _gate(layer: Any, taken: list[Rounded], weights: Mapping[str, Weights], masks: Mapping[str, Floats]) -> Rounded:
     return taken[0].map(taken[0].values * masks[layer.name])
 
 
-def _same(layer: Any, taken: list[Rounded], weights: Weights, masks: Mapping[str, Floats]) -> Rounded:
+def _same(layer: Any, taken: list[Rounded], weights: Mapping[str, Weights], masks: Mapping[str, Floats]) -> Rounded:
     return taken[0]
 
 
-def _alone(layer: Any, taken: list[Rounded], weights: Weights, masks: Mapping[str, Floats]) -> Rounded:
+def _alone(layer: Any, taken: list[Rounded], weights: Mapping[str, Weights], masks: Mapping[str, Floats]) -> Rounded:
     return _activate(layer, taken[0])
 
 
@@ -129,8 +130,3 @@ def _activation(layer: Any) -> str:
 
 def _activate(layer: Any, value: Rounded) -> Rounded:
     return value.map(np.maximum(value.values, 0)) if _activation(layer) == "relu" else value
-
-
-def _kernel(layer: Any, weights: Weights) -> tuple[Floats, Floats | float]:
-    kernel, *bias = weights[layer.name] if layer.name in weights else layer.get_weights()
-    return kernel, bias[0] if bias else 0.0
