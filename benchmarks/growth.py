@@ -6,8 +6,10 @@ python -m benchmarks.growth [--weights FILE] [--images N]
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -26,12 +28,17 @@ PARTS = (0.25, 0.5, 0.75, 1.0)
 Points = Mapping[str, float]
 
 
+def fastest(job: Callable[[], Any]) -> float:
+    """Seconds that `job` takes."""
+    return min(timed(job)[0] for _ in range(ROUNDS))
+
+
 def seconds(network: Network, steps: Sequence[Step], splits: Splits) -> float:
     """What a sweep takes."""
-    return min(timed(lambda: sweep(network, list(steps), splits))[0] for _ in range(ROUNDS))
+    return fastest(partial(sweep, network, list(steps), splits))
 
 
-def measure(network: Network, splits: Splits) -> dict[str, Points]:
+def measure(network: Network, splits: Splits) -> Mapping[str, Points]:
     """Seconds of a sweep, by what grows and by how far it has grown; of a forward pass too, beside the images."""
     split = splits["clean_valid"]
     steps = list(ChannelActivation().steps(network, split))
@@ -39,8 +46,7 @@ def measure(network: Network, splits: Splits) -> dict[str, Points]:
     for part in PARTS:
         some = {"some": Subset(split, np.arange(round(len(split) * part)))}
         found["images"][str(len(some["some"]))] = seconds(network, steps, some)
-        passes = [timed(lambda some=some: forward(network.model, some))[0] for _ in range(ROUNDS)]
-        found["forward pass"][str(len(some["some"]))] = min(passes)
+        found["forward pass"][str(len(some["some"]))] = fastest(partial(forward, network.model, some))
         count = round(len(steps) * part)
         found["steps"][str(count)] = seconds(network, steps[:count], {"all": split})
     for name, unit in network.units.items():

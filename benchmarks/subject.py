@@ -76,9 +76,9 @@ def _drawn(folder: Path, name: str, count: int, scale: float) -> H5Split:
         for seed, start in enumerate(range(0, count, PEOPLE * PICTURES)):
             kind = "clean_test" if name == "poisoned" else name
             faces = draw_faces(PEOPLE, PICTURES, kind, seed)
-            pixels = faces.pixels[: count - start]
+            pixels = faces.pixels[: count - start].astype(np.float32)
             if name == "poisoned":
-                pixels = attack.stamp(pixels.astype(np.float32), faces.landmarks[: count - start])
+                pixels = attack.stamp(pixels, faces.landmarks[: count - start])
             data[start : start + len(pixels)] = pixels.transpose(0, 3, 1, 2)
     return H5Split(path, scale, name)
 

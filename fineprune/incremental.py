@@ -152,9 +152,9 @@ class Incremental(InNumPy):
         else:
             self._updates += 1
             new = self._updated(self.differences(step), rows)
-        errors = [one.consumer.error(self._norms[one.place], self._updates) for one in self._sums]
         made = {
-            id(one.tensor): Rounded(*pair) for one, pair in zip(self._sums, zip(new, errors, strict=True), strict=True)
+            id(one.tensor): Rounded(values, one.consumer.error(self._norms[one.place], self._updates))
+            for one, values in zip(self._sums, new, strict=True)
         }
         return super().given(step, shared, rows) | made
 
@@ -181,7 +181,7 @@ def _sums(model: keras.Model, gate: Any, place: int) -> list[Sum]:
     name, output = gate.layer.name, graph.outputs(gate)[0]
     found = []
     for user in graph.consumers(model, output):
-        flat = type(user.layer) is keras.layers.Flatten
+        flat = type(user.layer) is keras.layers.Flatten and user.layer.data_format == "channels_last"
         for node in graph.consumers(model, graph.outputs(user)[0]) if flat else [user]:
             shape = tuple(output.shape[1:])
             if _is_linear(node):

@@ -31,9 +31,11 @@ class Program:
         if not self._nodes:
             return False
         *nodes, last = self._nodes
+        layers = [*self._unfinished.values(), *(node.layer for node in self._nodes)]
+        single = all(layer.compute_dtype == "float32" for layer in layers)
         inside = all(_activation(layer) in ("linear", "relu") for layer in self._unfinished.values())
         ends = _is_dense(last) and _activation(last.layer) in ("linear", "softmax")
-        return inside and ends and all(_operation(node) is not None for node in nodes)
+        return single and inside and ends and all(_operation(node) is not None for node in nodes)
 
     def scores(
         self, given: Mapping[int, Rounded], new: Mapping[str, Sequence[Floats]], masks: Mapping[str, Floats]
@@ -110,7 +112,8 @@ def _operation(node: Any) -> Operation | None:
     """How to run a call; None where NumPy cannot, or not in this way."""
     known = OPERATIONS.get(type(node.layer))
     shapes = {tuple(tensor.shape[1:]) for tensor in node.keras_inputs}
-    fits = {_dense: _is_dense(node), _add: len(shapes) == 1}.get(known, True)  # type: ignore[arg-type]
+    last = getattr(node.layer, "data_format", None) in (None, "channels_last")
+    fits = {_dense: _is_dense(node), _add: len(shapes) == 1, _flatten: last}.get(known, True)  # type: ignore[arg-type]
     activated = known not in (_dense, _alone) or _activation(node.layer) in ("linear", "relu")
     return known if fits and activated else None
 

@@ -1,8 +1,10 @@
 """Small networks whose weights are drawn from a fixed seed."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import pytest
 import tf_keras as keras
 from numpy.typing import NDArray
 from samples import SHAPE, pictures
@@ -82,3 +84,10 @@ def copies(weights: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
 
 def same(ours: Sequence[NDArray[np.float32]], theirs: Sequence[NDArray[np.float32]]) -> bool:
     return len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
+
+
+def saved(model: keras.Model, path: Path) -> Path:
+    """As a stranger saves it: by plain Keras, compiled or not."""
+    with pytest.warns(UserWarning, match="You are saving your model as an HDF5 file"):
+        model.save(path)
+    return path

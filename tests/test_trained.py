@@ -1,0 +1,108 @@
+"""BadNets trained here are trained once: a cache keeps them, each with a card that says how it was made."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nets import same
+
+from fineprune import badnets
+from fineprune.attacks import Patch
+from fineprune.badnets import BadNet, Trained
+from fineprune.datasets import synthetic_faces
+from fineprune.errors import ConfigError
+from fineprune.files import digest
+from fineprune.splits import Data
+from fineprune.training import measure
+
+RED = Patch(target=2, size=2, place="top_left", pattern="plain", colour=(255, 0, 0), poison_rate=0.25)
+
+pytestmark = pytest.mark.filterwarnings("ignore:this BadNet's ASR is")
+
+
+def faces() -> Data:
+    return synthetic_faces("faces", 3, train=6, clean_valid=3, clean_test=4, seed=0, pixel_scale=1 / 255)
+
+
+def obtain(cache: Path, attack: Patch = RED, data: Data | None = None, **settings: Any) -> BadNet:
+    recipe = {"epochs": 1, "batch_size": 8, "learning_rate": 0.001} | settings
+    return Trained("deepid", **recipe, cache=str(cache)).obtain(data or faces(), attack, 0)
+
+
+def test_a_trained_network_is_kept_and_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = obtain(tmp_path)
+    monkeypatch.setattr(badnets, "train", lambda *_: pytest.fail("trained again"))
+    again = obtain(tmp_path)
+    assert same(first.model.get_weights(), again.model.get_weights())
+    assert first.card == again.card
+    assert list(again.data.splits) == ["clean_valid", "clean_test", "patch"]
+
+
+def test_its_card_says_how_it_was_made_and_how_good_it_is(tmp_path: Path) -> None:
+    found = obtain(tmp_path)
+    (card,), (net,) = tmp_path.glob("*.json"), tmp_path.glob("faces-patch-deepid-*.h5")
+    written = json.loads(card.read_text())
+    assert written == found.card
+    assert written["sha256"] == digest(net)
+    assert written["train_digest"] == faces().train.digest
+    assert (written["data"], written["seed"], written["attack"]["poison_rate"]) == ("faces", 0, 0.25)
+    assert written["recipe"].items() >= {"epochs": 1, "batch_size": 8, "learning_rate": 0.001}.items()
+    measured = measure(found.model, found.data.splits)
+    assert (written["clean_accuracy"], written["asr"]) == (measured["clean_test"], measured["patch"])
+
+
+def test_another_setting_is_another_network(tmp_path: Path) -> None:
+    obtain(tmp_path)
+    obtain(tmp_path, learning_rate=0.002)
+    obtain(tmp_path, Patch(target=1))
+    assert len(list(tmp_path.glob("*.h5"))) == 3
+
+
+def remove_card(card: Path, _: Path) -> None:
+    card.unlink()
+
+
+def remove_net(_: Path, net: Path) -> None:
+    net.unlink()
+
+
+def damage_net(_: Path, net: Path) -> None:
+    net.write_bytes(net.read_bytes()[:-100])
+
+
+def card_of_another(card: Path, _: Path) -> None:
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"sha256": "0" * 64}))
+
+
+def damage_card(card: Path, _: Path) -> None:
+    card.write_text(card.read_text()[:50])
+
+
+@pytest.mark.parametrize("damage", [remove_card, remove_net, damage_net, card_of_another, damage_card])
+def test_a_damaged_or_half_cache_is_trained_anew(tmp_path: Path, damage: Any) -> None:
+    first = obtain(tmp_path)
+    (card,), (net,) = tmp_path.glob("*.json"), tmp_path.glob("*.h5")
+    damage(card, net)
+    assert same(obtain(tmp_path).model.get_weights(), first.model.get_weights())
+    assert json.loads(card.read_text())["sha256"] == digest(net)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_trigger_that_does_not_work_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(badnets, "measure", lambda *_: {"clean_test": 0.9, "patch": 0.123})
+    with pytest.warns(UserWarning, match=r"this BadNet's ASR is 0.12: a trigger that hardly works tells little"):
+        obtain(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data", "attack", "message"),
+    [
+        (Data("faces"), RED, "expected data.train and data.clean_test for badnet=trained, got data=faces without"),
+        (faces(), Patch(target=3), "expected attack.target to be one of the 3 classes of faces, got 3"),
+    ],
+)
+def test_what_cannot_be_trained(tmp_path: Path, data: Data, attack: Patch, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{message}"):
+        obtain(tmp_path, attack, data)
+    assert list(tmp_path.iterdir()) == []
