@@ -19,10 +19,10 @@ demo: .venv/installed ## set up, then sweep the embedded default: a table and th
 	$(BIN)/python -m runners.sweep strategy=channel_activation
 
 test: .venv/installed ## set up, then run every test
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4
 
 fast: .venv/installed ## only the tests that take less than two minutes in all
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n auto --maxprocesses 4 -m "not slow"
 
 table: .venv/installed ## the README's table: two strategies, with and without fine-tuning, three seeds (a quarter of an hour)
 	$(BIN)/python -m runners.sweep -m $(GRID)

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
 import tf_keras as keras
 from filelock import FileLock
 
-import fineprune
-from fineprune import architectures, model_files
+from fineprune import architectures, fitting, model_files, training
 from fineprune.attacks.base import Attack
-from fineprune.errors import ConfigError, ModelError
+from fineprune.errors import ConfigError, DataError, ModelError
 from fineprune.files import digest, write_text
 from fineprune.fitting import Recipe
 from fineprune.hdf5 import open_hdf5
@@ -54,7 +54,8 @@ class FromFile(Source):
         if model is None and weights is None:
             raise ConfigError("expected badnet.model=FILE or badnet.weights=FILE, got neither: set one of them")
         _architecture(architecture)
-        self.model, self.weights, self.architecture = model, weights, architecture
+        self.model, self.weights = (None if file is None else str(file) for file in (model, weights))
+        self.architecture = architecture
 
     def obtain(self, data: Data, attack: Attack, seed: int) -> BadNet:
         return BadNet(self._read(data), data)
@@ -99,7 +100,7 @@ class Trained(Source):
         with FileLock(path.with_suffix(".lock")):
             if not _finished(path):
                 self._train(path, poisoned, attack, seed, settings)
-        card = json.loads(path.with_suffix(".json").read_text())
+            card = self._card(path, poisoned, attack)
         if card["asr"] < WEAK:
             warnings.warn(
                 f"this BadNet's ASR is {card['asr']:.2f}: a trigger that hardly works tells little about a "
@@ -107,6 +108,14 @@ class Trained(Source):
                 stacklevel=2,
             )
         return BadNet(model_files.load_model(path), poisoned, card)
+
+    def _card(self, path: Path, data: Data, attack: Attack) -> dict[str, Any]:
+        """What is known of the network, its rates measured anew where they are those of other test images."""
+        card: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
+        if card["measured_on"] != data.splits[attack.name].digest:
+            card |= _measured(model_files.load_model(path), data, attack)
+            write_text(path.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
+        return card
 
     def _splits(self, data: Data, attack: Attack) -> tuple[Split, Data]:
         if data.train is None or data.clean_test is None:
@@ -119,6 +128,12 @@ class Trained(Source):
             raise ConfigError(
                 f"expected attack.target to be one of the {classes} classes of {data.name}, got {attack.target}"
             )
+        for name, split in data.splits.items():
+            if split.shape != data.train.shape or split.labels.max() >= classes:
+                raise DataError(
+                    f"expected images of {name} as those of train, {data.train.shape} of {classes} classes, "
+                    f"got {split.shape} of {split.labels.max() + 1}"
+                )
         made = {attack.name: PoisonedSplit(data.clean_test, attack)}
         return data.train, replace(data, poisoned={**data.poisoned, **made})
 
@@ -132,23 +147,33 @@ class Trained(Source):
             "architecture": self.architecture,
             "recipe": vars(self.recipe),
             "seed": seed,
-            "software": {"fineprune": fineprune.__version__, "tf_keras": keras.__version__},
+            "software": {"code": _code(), "tensorflow": tf.__version__, "tf_keras": keras.__version__},
         }
 
     def _train(self, path: Path, data: Data, attack: Attack, seed: int, settings: dict[str, Any]) -> None:
         path.with_suffix(".json").unlink(missing_ok=True)
         classes = int(data.train.labels.max()) + 1 if data.train else 0
         model = train(lambda: _build(self.architecture, data, classes), data, attack, self.recipe, seed)
-        measured = measure(model, {CLEAN_TEST: data.splits[CLEAN_TEST], attack.name: data.splits[attack.name]})
         model_files.save_model(model, path)
         card = {
             "data": data.name,
             **settings,
-            "clean_accuracy": measured[CLEAN_TEST],
-            "asr": measured[attack.name],
+            **_measured(model, data, attack),
             "sha256": digest(path),
         }
         write_text(path.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
+
+
+def _measured(model: keras.Model, data: Data, attack: Attack) -> dict[str, Any]:
+    rates = measure(model, {name: data.splits[name] for name in (CLEAN_TEST, attack.name)})
+    measured_on = data.splits[attack.name].digest
+    return {"clean_accuracy": rates[CLEAN_TEST], "asr": rates[attack.name], "measured_on": measured_on}
+
+
+def _code() -> str:
+    """A hash of the modules that decide what a training ends in."""
+    sources = [Path(str(module.__file__)).read_bytes() for module in (architectures, fitting, training)]
+    return hashlib.sha256(b"".join(sources)).hexdigest()[:16]
 
 
 def _finished(path: Path) -> bool:

@@ -20,12 +20,20 @@ def check(budgets: Any) -> list[float]:
             raise ConfigError(
                 f"expected budgets to be falls of accuracy above 0 and up to 1, such as 0.02, got {budget!r}"
             )
-    return sorted({float(budget) for budget in budgets})
+    found = sorted({float(budget) for budget in budgets})
+    if len(set(map(name, found))) < len(found):
+        raise ConfigError(f"expected budgets that differ in their first six digits, got {found}")
+    return found
 
 
 def name(budget: float) -> str:
     """0.02 as `2_percent`."""
     return f"{100 * budget:g}_percent"
+
+
+def text(name: str) -> str:
+    """`2_percent` as a person reads it."""
+    return name.replace("_percent", " %")
 
 
 def first_step(correct: NDArray[Any], images: int, budget: float) -> int | None:

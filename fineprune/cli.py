@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -43,12 +44,14 @@ def run(job: Callable[[DictConfig, Path], None], config: str) -> None:
         except Exception as error:
             if _line(error) is None:
                 raise
-            with suppress(OSError):
-                folder.rmdir()
+            _remove_empty(folder)
             if hydra_settings.mode is RunMode.RUN:
                 _leave(error)
+            print(f"error in job {hydra_settings.job.num}: {_line(error)}", file=sys.stderr)
             raise
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a results table must not fail over a ′
     try:
         _check_flags(sys.argv[1:])
         hydra.main(version_base="1.3", config_path="pkg://conf", config_name=config)(task)()
@@ -63,6 +66,16 @@ def run(job: Callable[[DictConfig, Path], None], config: str) -> None:
 def _leave(error: Exception) -> NoReturn:
     print(f"error: {_line(error)}", file=sys.stderr)
     sys.exit(2)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove `folder`, and what Hydra made around it under outputs/, where there is nothing in them."""
+    outputs = Path.cwd() / "outputs"
+    with suppress(OSError):
+        folder.rmdir()
+        while outputs in folder.parents:
+            folder = folder.parent
+            folder.rmdir()
 
 
 def _check_flags(arguments: list[str]) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from fineprune import budgets
 from fineprune.errors import FinepruneError
 
-WHO = ["data", "badnet", "strategy", "finetune"]
+WHO = ["experiment", "data", "badnet", "strategy", "finetune", "settings"]
 NETS = {
     "B": "badnet/{split}/{rate}",
     "B′": "at_{point}/{split}/pruned_{rate}",
@@ -21,11 +22,15 @@ NETS = {
 def tidy(runs: pd.DataFrame) -> pd.DataFrame:
     """From runs, a row each with their metrics as columns, to a row for each run, point, attack and net.
 
-    Columns `data, badnet, strategy, finetune, seed, attack, point, fraction_pruned, net, clean_accuracy, asr`.
+    Columns `experiment, data, badnet, strategy, finetune, settings, seed, attack, point, fraction_pruned, net,
+    clean_accuracy, asr`. Of runs with the same settings and seed the latest counts.
     """
     if runs.empty:
-        raise FinepruneError("expected finished runs in tracking.experiment, got none: run runners.sweep first")
-    rows = [row for _, run in runs.iterrows() for row in _rows(run.dropna().to_dict())]
+        raise FinepruneError("expected finished sweeps in tracking.experiment, got none: run runners.sweep first")
+    latest = runs.drop_duplicates(["settings", "seed"])
+    rows = [row for _, run in latest.iterrows() for row in _rows(run.dropna().to_dict())]
+    if not rows:
+        raise FinepruneError("expected runs with clean_test and poisoned images in tracking.experiment, got none")
     return pd.DataFrame(rows)
 
 
@@ -39,7 +44,7 @@ def _rows(run: dict[Any, Any]) -> list[dict[str, Any]]:
                 accuracy = name.format(point=point, split="clean_test", rate="accuracy")
                 asr = name.format(point=point, split=split, rate="asr")
                 if accuracy in run and asr in run:
-                    known = {key: run[key] for key in (*WHO, "seed")}
+                    known = {key: run.get(key, "") for key in (*WHO, "seed")}
                     place = {"attack": split, "point": point, "fraction_pruned": run[f"at_{point}/fraction_pruned"]}
                     found.append(known | place | {"net": net, "clean_accuracy": run[accuracy], "asr": run[asr]})
     return found
@@ -61,13 +66,15 @@ def averages(runs: pd.DataFrame) -> pd.DataFrame:
 
 def markdown(found: pd.DataFrame) -> str:
     """The averages as a Markdown table: a line a setting and point, clean accuracy / ASR of each net, in percent."""
-    cells = found.assign(
-        point=found["point"].str.replace("_percent", " %"), cell=[_cell(row) for row in found.to_dict("records")]
-    )
+    cells = found.assign(point=found["point"].map(budgets.text), cell=[_cell(row) for row in found.to_dict("records")])
     wide = cells.pivot_table(
         "cell", [*WHO, "attack", "point", "seeds"], "net", aggfunc="first", sort=False, fill_value=""
     )
     wide = wide[[net for net in NETS if net in wide.columns]].reset_index()
+    alike = [name for name in WHO if name != "settings"]
+    told_apart = wide.groupby(alike)["settings"].nunique().max() == 1
+    empty = [name for name in ("experiment",) if not wide[name].any()]
+    wide = wide.drop(columns=[*empty, *(["settings"] if told_apart else [])])
     lines = [list(wide.columns), ["---"] * len(wide.columns), *wide.to_numpy().tolist()]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pandas as pd
 import tf_keras as keras
 from rich.table import Table
 
@@ -34,16 +35,24 @@ def rates(badnet: BadNet, pruned: keras.Model) -> Rates:
     network = Network(badnet.model)
     for name, split in badnet.data.splits.items():
         network.check_takes(split, name)
+    before: dict[str, float] = {}
+    after: dict[str, float] = {}
     for name, split in badnet.data.splits.items():
         theirs, ours = predict(badnet.model, split), predict(pruned, split)
-        poisoned = name in badnet.data.poisoned
-        measured = metrics.rates(split, poisoned, theirs, ours)
-        untouched = metrics.rates(split, poisoned, theirs, theirs)
-        for net, source in (("badnet", untouched), ("pruned", measured), ("goodnet", measured)):
-            prefix = "goodnet_" if net == "goodnet" else "pruned_"
-            found[net][name] = {
-                key.removeprefix(prefix): value for key, value in source.items() if key.startswith(prefix)
-            }
+        for table, labels in ((before, theirs), (after, ours)):
+            measured = metrics.rates(split, name in badnet.data.poisoned, theirs, labels)
+            table |= {f"{name}/{rate}": value for rate, value in measured.items()}
+    effect = metrics.defence_effectiveness(pd.DataFrame([before, after])).iloc[1]
+    after |= {str(rate): float(value) for rate, value in effect.items()}
+    for net, source, prefix in (
+        ("badnet", before, "pruned_"),
+        ("pruned", after, "pruned_"),
+        ("goodnet", after, "goodnet_"),
+    ):
+        for key, value in source.items():
+            name, rate = key.split("/")
+            if rate.startswith(prefix):
+                found[net].setdefault(name, {})[rate.removeprefix(prefix)] = value
     return found
 
 

@@ -35,7 +35,8 @@ class Experiment:
         """As `channel_activation, sunglasses on synthetic_faces`, or `channel_activation, csaw_lab on csaw_lab`."""
         backdoor = self.tags["badnet"] if self.tags["attack"] == "given" else self.tags["attack"]
         tuned = "" if self.tags["finetune"] == "none" else " + fine-tuning"
-        return f"{self.tags['strategy']}{tuned}, {backdoor} on {self.tags['data']}"
+        preset = f"{self.tags['experiment']}: " if "experiment" in self.tags else ""
+        return f"{preset}{self.tags['strategy']}{tuned}, {backdoor} on {self.tags['data']}"
 
 
 def build(settings: DictConfig) -> Experiment:
@@ -57,6 +58,8 @@ def build(settings: DictConfig) -> Experiment:
         "attack": attack,
         "data": badnet.data.name,
     }
+    if choices.get("experiment"):
+        tags["experiment"] = choices["experiment"]
     return Experiment(badnet, strategy, finetuning, held_out, tracking, tags)
 
 
@@ -75,6 +78,7 @@ def flat(settings: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in pd.json_normalize(nested).iloc[0].items()}  # type: ignore[arg-type]
 
 
-def save_settings(settings: DictConfig, folder: Path) -> None:
+def save_settings(settings: DictConfig, folder: Path) -> Path:
     """Write the resolved settings to `config.yaml`."""
     write_text(folder / "config.yaml", OmegaConf.to_yaml(settings, resolve=True))
+    return folder / "config.yaml"

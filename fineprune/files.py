@@ -18,7 +18,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield aside
-        with aside.open("rb") as written:
+        with aside.open("r+b") as written:
             os.fsync(written.fileno())
         aside.replace(path)
     except OSError as reason:

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
+from fineprune import graph
 from fineprune.errors import ConfigError
 from fineprune.fitting import Recipe, fit, in_memory, learning_part
 from fineprune.network import Network
@@ -37,9 +38,7 @@ class FineTuning:
         """The pruned net of `step`, trained further on `clean`. The same `seed` gives the same net."""
         result = network.pruned(step)
         model = _held(result, network, step)
-        trained = (
-            list(network.kernels(dense_only=True)) if self.layers == "dense" else [layer.name for layer in model.layers]
-        )
+        trained = network.trained(dense_only=self.layers == "dense")
         images, labels = in_memory(clean)
         order = np.random.default_rng(seed).permutation(len(labels))
         rest, features = learning_part(model, trained, images[order])
@@ -66,7 +65,4 @@ def _held(model: keras.Model, network: Network, step: Step) -> keras.Model:
             known | {k: v for k, v in constraints.get(layer.name, {}).items() if k in known}
         )
 
-    copy = keras.models.clone_model(model, clone_function=copied)
-    for layer in model.layers:
-        copy.get_layer(layer.name).set_weights(layer.get_weights())
-    return copy
+    return graph.clone(model, copied)

@@ -46,6 +46,14 @@ class Recipe:
         if self.optimizer not in ("adam", "sgd", "rmsprop"):
             raise ConfigError(f"expected optimizer to be adam, sgd or rmsprop, got {self.optimizer!r}")
 
+    def check_images(self, images: int) -> None:
+        """Raise ConfigError unless so many images can be trained on, some of them to watch if that is asked for."""
+        trained = int(images * (1 - self.validation))
+        if trained < 1 or (self.validation > 0 and trained == images):
+            raise ConfigError(
+                f"expected images to train on and a share of {self.validation} to watch, got {images} in all"
+            )
+
     def batches(self, images: int) -> int:
         """How many batches an epoch of so many images takes, those of validation left out."""
         return -(-int(images * (1 - self.validation)) // self.batch_size)
@@ -109,6 +117,7 @@ def fit(
 
     The validation share is the last one of `images`, which so have to be in random order where it is not zero.
     """
+    recipe.check_images(len(labels))
     keras.utils.set_random_seed(seed)
     batches = recipe.epochs * recipe.batches(len(labels))
     rate = recipe.learning_rate

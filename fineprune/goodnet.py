@@ -43,13 +43,17 @@ class GoodNet:
 
     def predict(self, images: NDArray[Any]) -> NDArray[np.int64]:
         """The class of each of `images`, (n, H, W, C), as the networks take them: 0 … N−1, or N for "backdoored"."""
-        labels: NDArray[np.int64] = self.predict_proba(images).argmax(axis=1)
-        return labels
+        badnet, pruned = (net.predict(images, verbose=0).argmax(axis=1) for net in (self.badnet, self.pruned))
+        return agree(badnet, pruned, rejected=self.backdoored)
 
     def predict_proba(self, images: NDArray[Any]) -> NDArray[np.float32]:
-        """Scores, (n, N + 1): those of the BadNet where both agree, all on class N where they do not."""
+        """Scores, (n, N + 1): those of the BadNet where both agree, all on class N where they do not.
+
+        Where both agree, class N has 0 as its score, or, should scores be negative, one below all of them.
+        """
         badnet, pruned = (net.predict(images, verbose=0) for net in (self.badnet, self.pruned))
-        scores = np.pad(badnet, ((0, 0), (0, 1)))
+        lowest = 2 * np.minimum(badnet.min(axis=1, keepdims=True), 0)
+        scores = np.concatenate([badnet, lowest], axis=1)
         scores[badnet.argmax(axis=1) != pruned.argmax(axis=1)] = np.eye(self.backdoored + 1)[-1]
         return scores
 
@@ -60,7 +64,8 @@ class GoodNet:
         pruned = _renamed(self.pruned, "pruned")(images)
         same = tf.equal(tf.argmax(badnet, axis=1), tf.argmax(pruned, axis=1))
         agreed = tf.expand_dims(tf.cast(same, badnet.dtype), axis=1)
-        scores = tf.concat([badnet * agreed, 1 - agreed], axis=1)
+        lowest = 2 * tf.minimum(tf.reduce_min(badnet, axis=1, keepdims=True), 0)
+        scores = tf.concat([badnet * agreed, lowest * agreed + 1 - agreed], axis=1)
         return keras.Model(images, scores, name="goodnet")
 
     def save(self, path: str | Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -44,9 +44,9 @@ def keeps_zero(layer: Any) -> bool:
     return not np.any(activation(tf.zeros((1, 1))))
 
 
-def clone(model: keras.Model) -> keras.Model:
-    """A copy of `model` with weights of its own."""
-    copy = keras.models.clone_model(model)
+def clone(model: keras.Model, layer_of: Callable[[Any], Any] | None = None) -> keras.Model:
+    """A copy of `model` with weights of its own; `layer_of`, where given, makes the copy of each layer."""
+    copy = keras.models.clone_model(model, clone_function=layer_of)
     for layer in model.layers:
         copy.get_layer(layer.name).set_weights(layer.get_weights())
     return copy

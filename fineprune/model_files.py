@@ -86,12 +86,11 @@ def _build(config: str | bytes, path: str | Path) -> keras.Model:
         parsed = json.loads(config)
     except (ValueError, TypeError, RecursionError) as reason:
         raise ModelError(f"expected the architecture in {path} to be JSON, got: {_line(reason)}") from reason
-    for name in _classes(parsed):
-        if name not in SAFE:
-            raise ModelError(
-                f"expected only Keras's own layers that carry no code in {path}, got {name!r}: not loaded, "
-                "since building it could run what a stranger wrote"
-            )
+    if unsafe := sorted(_classes(parsed) - SAFE):
+        raise ModelError(
+            f"expected only Keras's own layers that carry no code in {path}, got {unsafe[0]!r}: not loaded, "
+            "since building it could run what a stranger wrote"
+        )
     try:
         model = keras.models.model_from_json(json.dumps(parsed))
     except Exception as reason:  # Keras raises almost any type over a wrong config

@@ -96,6 +96,10 @@ class Network:
         layers = {node.layer.name: node.layer for node in graph.calls(self.model) if type(node.layer) in kinds}
         return {name: layer.get_weights()[0] for name, layer in layers.items()}
 
+    def trained(self, dense_only: bool) -> list[str]:
+        """The names of the layers that train: the dense ones, or all."""
+        return list(self.kernels(dense_only)) if dense_only else [layer.name for layer in self.model.layers]
+
     def last_pooling(self) -> str:
         """The name of the pooling layer nearest to the output; raises NotApplicable where there is none."""
         names = [node.layer.name for node in graph.calls(self.model) if isinstance(node.layer, POOLINGS)]

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from fineprune import budgets as falls
 from fineprune.metrics import CLEAN_TEST
 from fineprune.splits import Split
 from fineprune.sweep import Sweep
@@ -38,7 +39,7 @@ def _rows(sweep: Sweep, point: str, step: int) -> list[tuple[str, Split, NDArray
             wrong, text = badnet != pruned, f"{name}, clean, rejected as backdoored"
         else:
             continue
-        found.append((f"{point.replace('_percent', ' % budget')}: {text}", split, np.flatnonzero(wrong)))
+        found.append((f"{falls.text(point)}: {text}", split, np.flatnonzero(wrong)))
     return found
 
 

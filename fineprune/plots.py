@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from fineprune import budgets as falls
 from fineprune.files import written_aside
 from fineprune.metrics import CLEAN_TEST, CLEAN_VALID
 from fineprune.sweep import Sweep
@@ -51,7 +52,7 @@ def curve(sweep: Sweep, title: str) -> Figure:
                     label=f"{label}, {name}, fine-tuned" if dots else None,
                 )
     for point, row in sweep.points.items():
-        _mark(axes, table["fraction_pruned"].iloc[row], point.replace("_percent", " % budget"))
+        _mark(axes, table["fraction_pruned"].iloc[row], falls.text(point))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
     axes.spines[["top", "right"]].set_visible(False)

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from fineprune import budgets as falls
 from fineprune import tables
 from fineprune.files import write_text
 from fineprune.metrics import CLEAN_TEST, CLEAN_VALID
@@ -18,17 +19,23 @@ from fineprune.plots import anatomy_bars, curve, save_figure
 from fineprune.sweep import BADNET, END, Sweep
 
 
-def write(sweep: Sweep, folder: Path, title: str, about: Mapping[str, Any]) -> None:
-    """Write the tables, the pictures, the nets of each point and, last, `summary.json` to `folder`."""
-    write_text(folder / "performance.csv", sweep.table.to_csv(index=False))
-    save_figure(curve(sweep, title), folder / "curve.png")
-    save_figure(failures(sweep), folder / "failures.png")
-    for name, net in sweep.nets.items():
-        if name != BADNET:
-            save_model(net, folder / f"{name}.h5")
-    write_text(folder / "layers.csv", sweep.anatomy.to_csv(index=False))
-    save_figure(anatomy_bars(sweep.anatomy), folder / "layers.png")
+def write(sweep: Sweep, folder: Path, title: str, about: Mapping[str, Any]) -> list[Path]:
+    """Write the tables, the pictures, the nets of each point and, last, `summary.json` to `folder`; return them all."""
+    texts = {"performance.csv": sweep.table.to_csv(index=False), "layers.csv": sweep.anatomy.to_csv(index=False)}
+    figures = {
+        "curve.png": curve(sweep, title),
+        "failures.png": failures(sweep),
+        "layers.png": anatomy_bars(sweep.anatomy),
+    }
+    nets = {f"{name}.h5": net for name, net in sweep.nets.items() if name != BADNET}
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    for name, figure in figures.items():
+        save_figure(figure, folder / name)
+    for name, net in nets.items():
+        save_model(net, folder / name)
     write_text(folder / "summary.json", json.dumps(summary(sweep, about), indent=2) + "\n")
+    return [folder / name for name in (*texts, *figures, *nets, "summary.json")]
 
 
 def summary(sweep: Sweep, about: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,25 +92,25 @@ def show(sweep: Sweep, console: Console) -> None:
     tables.add(table, ("0 %", "0", "B"), _rates(sweep, sweep.at(0), "pruned"))
     for name, row in sweep.chosen.items():
         if row is None:
-            tables.add(table, (_budget(name), "not reached", ""), {})
+            tables.add(table, (falls.text(name), "never", ""), {})
     for name, row in sweep.points.items():
         point = sweep.at(row)
-        share = (
-            f"{point['pruned']:.0f}/{point['total']:.0f}"
-            if point["total"] < 1000
-            else f"{point['fraction_pruned']:.1%}"
-        )
-        tables.add(table, (_budget(name), share, "B′"), _rates(sweep, point, "pruned"))
+        tables.add(table, (falls.text(name), _share(point), "B′"), _rates(sweep, point, "pruned"))
         tables.add(table, ("", "", "GoodNet"), _rates(sweep, point, "goodnet"))
         if tuned := sweep.tuned_at(name):
-            tables.add(table, ("", "fine-tuned", "B′"), _rates(sweep, tuned, "pruned"))
+            tables.add(table, ("", "tuned", "B′"), _rates(sweep, tuned, "pruned"))
             tables.add(table, ("", "", "GoodNet"), _rates(sweep, tuned, "goodnet"))
     console.print(table)
-    console.print(tables.anatomy_table(sweep.anatomy[~sweep.anatomy["net"].str.startswith("finetuned")]))
+    console.print(tables.anatomy_table(sweep.anatomy))
 
 
-def _budget(name: str) -> str:
-    return name.replace("_percent", " %")
+def _share(point: Mapping[str, float]) -> str:
+    """How much is pruned: of few units their number, of many, such as weights, the share."""
+    if not point["total"]:
+        return "nothing"
+    if point["total"] < 1000:
+        return f"{point['pruned']:.0f}/{point['total']:.0f}"
+    return f"{point['fraction_pruned']:.1%}"
 
 
 def _rates(sweep: Sweep, point: Mapping[str, float], net: str) -> dict[str, dict[str, float]]:

@@ -52,7 +52,9 @@ def shares(kernels: Kernels, sparsity: float, scope: str) -> dict[str, float]:
     """The sparsity of each layer: `sparsity` itself, or what ranking all layers together gives it."""
     if scope == "layer":
         return dict.fromkeys(kernels, sparsity)
-    return {name: float(1 - mask.mean()) for name, mask in masks(kernels, sparsity, scope).items()}
+    found = masks(kernels, sparsity, scope)
+    # tfmot keeps one weight at least, and takes no schedule that keeps none.
+    return {name: min(float(1 - mask.mean()), 1 - 1 / mask.size) for name, mask in found.items()}
 
 
 def train(

@@ -34,7 +34,8 @@ class Plan:
     """A sweep that has been checked, and whose steps are known, but which has not been measured.
 
     `seen` is what the strategy saw of clean validation, and fine-tuning may see; `data` holds what is measured, its
-    `clean_valid` the images that budgets are judged by: the same where nothing trains, others where something does.
+    `clean_valid` the images that budgets are judged by: others where something trains and there are budgets, else the
+    same.
     """
 
     network: Network
@@ -143,9 +144,11 @@ def plan(
     for split in data.splits.values():
         _ = split.digest  # reads it all, so that damage shows now
     seen = data.clean_valid
-    if strategy.trains or finetuning is not None:
+    if checked and (strategy.trains or finetuning is not None):
         seen, judge = hold_out(data.clean_valid, held_out, seed)
         data = replace(data, clean_valid=judge)
+    if finetuning is not None:
+        finetuning.recipe.check_images(len(seen))
     start = time.perf_counter()
     steps = list(strategy.steps(network, seen))
     for step in steps:

@@ -8,24 +8,20 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
+from fineprune import budgets
+
 CLEAN = {"accuracy": "clean", "false_positive_rate": "false pos"}
 ATTACK = {"asr": "ASR", "detection_rate": "found", "robust_accuracy": "robust", "der": "DER"}
 
 
 def rates_table(*headings: str) -> Table:
     """An empty table: texts under `headings`, then clean rates, then those of one attack a line."""
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        caption="percent; clean: accuracy on clean_test; found, false pos: taken for backdoored",
-        caption_justify="right",
-    )
+    table = _table("percent; clean: accuracy on clean_test; found, false pos: taken for backdoored")
     for heading in headings:
         table.add_column(heading, no_wrap=True)
     for heading in CLEAN.values():
         table.add_column(heading, justify="right")
-    table.add_column("attack")
+    table.add_column("attack", no_wrap=True)
     for heading in ATTACK.values():
         table.add_column(heading, justify="right")
     return table
@@ -46,24 +42,20 @@ def add(table: Table, texts: tuple[str, ...], rates: Mapping[str, Mapping[str, f
 
 
 def anatomy_table(parts: pd.DataFrame) -> Table:
-    """The share of zeros in each layer's kernel, net by net, and what the whole net weighs when compressed."""
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        caption="zero weights, percent of the kernel",
-        caption_justify="right",
-    )
-    nets = list(parts["net"].unique())
-    for heading in ("layer", "parameters", *nets):
-        table.add_column(heading.replace("_", " "), justify="left" if heading == "layer" else "right")
-    for layer, rows in parts.groupby("layer", sort=False):
-        table.add_row(
-            str(layer), str(rows["parameters"].iloc[0]), *(f"{100 * share:.1f}" for share in rows["kernel_share_zero"])
-        )
-    sizes = parts.loc[parts["layer"] == "all", "gzip_bytes"]
-    table.add_row("gzipped, kB", "", *(f"{size / 1000:.0f}" for size in sizes))
+    """The share of zeros in each net's kernels, layer by layer, and what the whole net weighs when compressed."""
+    table = _table("zero weights, percent of the kernel; kB when gzipped")
+    table.add_column("net")
+    layers = list(parts["layer"].unique())
+    for heading in (*layers, "kB"):
+        table.add_column(heading, justify="right")
+    for net, rows in parts.groupby("net", sort=False):
+        shares = (f"{100 * share:.1f}" for share in rows["kernel_share_zero"])
+        table.add_row(budgets.text(str(net)).replace("_", " "), *shares, f"{rows['gzip_bytes'].max() / 1000:.0f}")
     return table
+
+
+def _table(caption: str) -> Table:
+    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=caption, caption_justify="right")
 
 
 def _percent(rates: Mapping[str, float], rate: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,8 +31,10 @@ class Run(ABC):
         """Open the run, once all that a user can get wrong has been checked."""
 
     @abstractmethod
-    def finish(self, table: pd.DataFrame, results: Mapping[str, float], tags: Mapping[str, str], folder: Path) -> None:
-        """Log the metrics of each step, those at the end, and every file in `folder`."""
+    def finish(
+        self, table: pd.DataFrame, results: Mapping[str, float], tags: Mapping[str, str], files: Sequence[Path]
+    ) -> None:
+        """Log the metrics of each step, those at the end, and `files`."""
 
 
 class Tracking(ABC):
@@ -42,12 +45,21 @@ class Tracking(ABC):
     def run(self, name: str) -> Iterator[Run]:
         """A run that ends as FINISHED if the block does, and as FAILED with the reason if it raises."""
 
+    @abstractmethod
+    def finished(self) -> pd.DataFrame:
+        """The finished sweeps, the latest first: a row each, its tags and last metrics as columns.
+
+        `seed` is that of the run; `settings` tells runs apart that differ in anything else than seed and tracking.
+        """
+
 
 class _Silent(Run):
     def start(self, params: Mapping[str, Any], tags: Mapping[str, str], splits: Mapping[str, Split]) -> None:
         pass
 
-    def finish(self, table: pd.DataFrame, results: Mapping[str, float], tags: Mapping[str, str], folder: Path) -> None:
+    def finish(
+        self, table: pd.DataFrame, results: Mapping[str, float], tags: Mapping[str, str], files: Sequence[Path]
+    ) -> None:
         pass
 
 
@@ -57,6 +69,9 @@ class NoTracking(Tracking):
     @contextmanager
     def run(self, name: str) -> Iterator[Run]:
         yield _Silent()
+
+    def finished(self) -> pd.DataFrame:
+        raise ConfigError("expected a tracking that keeps runs, got tracking=none: take tracking=mlflow")
 
 
 class MlflowTracking(Tracking):
@@ -105,18 +120,31 @@ class MlflowTracking(Tracking):
         return client, found.experiment_id
 
     def finished(self) -> pd.DataFrame:
-        """The finished runs of the experiment: a row each, its tags and last metrics as columns."""
         client, experiment = self.open()
         runs, token = [], None
         while token != "":
             page = client.search_runs(
                 [experiment], "attributes.status = 'FINISHED'", max_results=1000, page_token=token
             )
-            runs += [{**run.data.tags, **run.data.metrics, "seed": run.data.params["seed"]} for run in page]
+            runs += [
+                {
+                    **run.data.tags,
+                    **run.data.metrics,
+                    "seed": run.data.params["seed"],
+                    "settings": _settings(run.data.params),
+                }
+                for run in page
+                if "seed" in run.data.params
+            ]
             token = page.token or ""
         import pandas as pd
 
         return pd.DataFrame(runs)
+
+
+def _settings(params: Mapping[str, str]) -> str:
+    kept = sorted((key, value) for key, value in params.items() if "seed" not in key and not key.startswith("tracking"))
+    return hashlib.sha256(repr(kept).encode()).hexdigest()[:6]
 
 
 class _MlflowRun(Run):
@@ -136,7 +164,9 @@ class _MlflowRun(Run):
         self._client.log_batch(self._id, params=[Param(key, str(value)) for key, value in params.items()])
         self._client.log_inputs(self._id, [_dataset(name, split) for name, split in splits.items()])
 
-    def finish(self, table: pd.DataFrame, results: Mapping[str, float], tags: Mapping[str, str], folder: Path) -> None:
+    def finish(
+        self, table: pd.DataFrame, results: Mapping[str, float], tags: Mapping[str, str], files: Sequence[Path]
+    ) -> None:
         if self._id is None:
             raise RuntimeError("finish() before start()")
         from mlflow.entities import Metric, RunTag
@@ -152,7 +182,8 @@ class _MlflowRun(Run):
         for start in range(0, len(metrics), BATCH):
             self._client.log_batch(self._id, metrics[start : start + BATCH])
         self._client.log_batch(self._id, tags=[RunTag(key, value) for key, value in tags.items()])
-        self._client.log_artifacts(self._id, str(folder))
+        for file in files:
+            self._client.log_artifact(self._id, str(file))
         self._client.set_terminated(self._id, "FINISHED")
 
     def fail(self, reason: BaseException) -> None:

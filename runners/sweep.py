@@ -27,9 +27,8 @@ def sweep(settings: DictConfig, folder: Path) -> None:
     with parts.tracking.run(parts.title) as log:
         log.start(experiment.flat(settings), parts.tags, planned.data.splits)
         found = sweeps.run(planned)
-        experiment.save_settings(settings, folder)
-        report.write(found, folder, parts.title, parts.tags)
-        log.finish(found.full_table, report.results(found), report.budget_tags(found), folder)
+        files = [experiment.save_settings(settings, folder), *report.write(found, folder, parts.title, parts.tags)]
+        log.finish(found.full_table, report.results(found), report.budget_tags(found), files)
     report.show(found, console)
     console.print(f"table, plot and pruned nets: {folder}", soft_wrap=True)
     console.print(f"plot: {folder / 'curve.png'}", soft_wrap=True)

@@ -37,6 +37,10 @@ class MagnitudeDense(Strategy):
                 raise ConfigError(f"expected strategy.{name} to be one of {', '.join(known)}, got {value!r}")
         self.sparsities = sparsity.check(sparsities)
         self.scope, self.layers, self.trains, self.seed = scope, layers, train == "tfmot", seed
+        if self.trains and len(self.sparsities) < 2:
+            raise ConfigError(
+                f"expected strategy.sparsities to be two or more for tfmot to rise between, got {self.sparsities}"
+            )
         self.recipe = Recipe(**training)
         extras = {"all layers": layers == "all", "tfmot": self.trains}
         self.variant = ", ".join([scope, *(extra for extra, given in extras.items() if given)])
@@ -47,7 +51,7 @@ class MagnitudeDense(Strategy):
             raise NotApplicable("expected a network with dense layers to make sparse, got none")
         if self.trains:
             first, last = (sparsity.shares(kernels, self.sparsities[end], self.scope) for end in (0, -1))
-            trained = list(kernels) if self.layers == "dense" else [layer.name for layer in network.model.layers]
+            trained = network.trained(dense_only=self.layers == "dense")
             yield from sparsity.train(
                 network, first, last, trained, clean, self.recipe, len(self.sparsities), self.seed
             )

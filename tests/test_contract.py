@@ -118,3 +118,13 @@ def test_every_runner_has_its_settings(config: str) -> None:
 def test_every_group_is_looked_at() -> None:
     folders = {file.parent.name for file in CONF.glob("*/*.yaml")}
     assert folders - {"hydra"} <= set(GROUPS)
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
+def test_what_a_preset_sets_is_what_runs(preset: str) -> None:
+    written = OmegaConf.load(CONF / "experiment" / f"{preset}.yaml")
+    composed = compose(f"experiment={preset}")
+    for key, value in written.items():
+        if key != "defaults":
+            found = composed[key]
+            assert OmegaConf.merge(found, value) == found if isinstance(value, DictConfig) else found == value

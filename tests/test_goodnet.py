@@ -79,3 +79,13 @@ def test_neither_net_is_changed(model: keras.Model) -> None:
     after = [array for net in (model, other) for array in net.get_weights()]
     assert all(map(np.array_equal, before, after))
     assert (model.name, other.name) == ("tiny", "residual")
+
+
+def test_networks_whose_scores_are_all_negative(tmp_path: Path) -> None:
+    image = keras.Input((2, 2, 1))
+    scores = keras.layers.Dense(3, bias_initializer=keras.initializers.Constant(-50))(keras.layers.Flatten()(image))
+    net, images = keras.Model(image, scores), np.zeros((4, 2, 2, 1))
+    goodnet = GoodNet(net, net)
+    assert goodnet.predict(images).tolist() == [0, 0, 0, 0]
+    assert goodnet.predict_proba(images).argmax(axis=1).tolist() == [0, 0, 0, 0]
+    assert goodnet.to_keras()(images).numpy().argmax(axis=1).tolist() == [0, 0, 0, 0]

@@ -185,11 +185,19 @@ def test_one_pruned_net_is_measured_as_by_plain_keras(
     right = {name: (ours[name] == images[name][1], theirs[name] == images[name][1]) for name in files}
     both = {name: np.mean(first & second) for name, (first, second) in right.items()}
     apart = {name: np.mean(ours[name] != theirs[name]) for name in files}
+    clean, asr = (right[name][0].mean() for name in files)
+
+    def der(still_right: float, still_target: float) -> float:
+        return (max(0, asr - still_target) - max(0, clean - still_right) + 1) / 2
+
     assert json.loads((tmp_path / "out" / "evaluation.json").read_text()) == {
         "badnet": {"clean_test": {"accuracy": right["test"][0].mean()}, "glasses": {"asr": right["bad"][0].mean()}},
-        "pruned": {"clean_test": {"accuracy": right["test"][1].mean()}, "glasses": {"asr": right["bad"][1].mean()}},
+        "pruned": {
+            "clean_test": {"accuracy": right["test"][1].mean()},
+            "glasses": {"asr": right["bad"][1].mean(), "der": der(right["test"][1].mean(), right["bad"][1].mean())},
+        },
         "goodnet": {
             "clean_test": {"accuracy": both["test"], "false_positive_rate": apart["test"]},
-            "glasses": {"asr": both["bad"], "detection_rate": apart["bad"]},
+            "glasses": {"asr": both["bad"], "detection_rate": apart["bad"], "der": der(both["test"], both["bad"])},
         },
     }

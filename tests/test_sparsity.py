@@ -30,7 +30,7 @@ def test_global_ranking_by_hand() -> None:
     found = sparsity.masks(kernels, 0.5, "global")
     assert found["a"].tolist() == [[0, 0], [0, 0]]
     assert found["b"].tolist() == [[1, 1, 1, 1]]
-    assert sparsity.shares(kernels, 0.5, "global") == {"a": 1.0, "b": 0.0}
+    assert sparsity.shares(kernels, 0.5, "global") == {"a": 0.75, "b": 0.0}  # one is kept
 
 
 def test_ranking_layer_by_layer_by_hand() -> None:
@@ -106,6 +106,10 @@ def test_global_scope_trains_each_layer_to_its_share_of_the_ranking() -> None:
         ({"train": True}, "expected strategy.train to be one of none, tfmot, got True"),
         ({"sparsities": [0.5, 1.0]}, "expected strategy.sparsities to be fractions from 0 to below 1, got 1.0"),
         ({"sparsities": [0.7, 0.5]}, "expected strategy.sparsities to be some ascending fractions, got [0.7, 0.5]"),
+        (
+            {"train": "tfmot", "sparsities": [0.7]},
+            "expected strategy.sparsities to be two or more for tfmot to rise between, got [0.7]",
+        ),
         ({"sparsities": []}, "expected strategy.sparsities to be some ascending fractions, got []"),
     ],
 )

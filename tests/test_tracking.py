@@ -45,7 +45,9 @@ def log(tracking: MlflowTracking, folder: Path, fail_before: bool = False, fail_
         run.start(PARAMS, {"strategy": "activation"}, {"clean_valid": split(pictures(4), 2)})
         if fail_after:
             raise ZeroDivisionError("division\nby zero")
-        run.finish(TABLE, {"at_2_percent/glasses/goodnet_asr": 0.125}, {"at_2_percent": "step 1"}, folder)
+        run.finish(
+            TABLE, {"at_2_percent/glasses/goodnet_asr": 0.125}, {"at_2_percent": "step 1"}, list(folder.iterdir())
+        )
 
 
 def test_a_finished_run(tracking: MlflowTracking, folder: Path, tmp_path: Path) -> None:
@@ -83,7 +85,7 @@ def test_more_metrics_than_fit_in_a_batch(tracking: MlflowTracking, folder: Path
     table = pd.DataFrame({"step": range(1501), "fraction_pruned": [n / 1500 for n in range(1501)]})
     with tracking.run("long") as run:
         run.start({}, {}, {})
-        run.finish(table, {}, {}, folder)
+        run.finish(table, {}, {}, list(folder.iterdir()))
     (logged,) = runs(tracking)
     history = mlflow.MlflowClient(tracking.uri).get_metric_history(logged.info.run_id, "fraction_pruned")
     assert sorted(point.step for point in history) == list(range(1501))
@@ -132,7 +134,7 @@ def test_no_tracking_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     with NoTracking().run("name") as run:
         run.start(PARAMS, {}, {})
-        run.finish(TABLE, {}, {}, tmp_path)
+        run.finish(TABLE, {}, {}, [])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -142,7 +144,8 @@ def test_four_processes_on_a_fresh_store_at_once(tracking: MlflowTracking, folde
         "import pandas as pd; from pathlib import Path; from fineprune.tracking import MlflowTracking\n"
         f"with MlflowTracking('trial', {tracking.uri!r}).run('one of four') as run:\n"
         "    run.start({}, {}, {})\n"
-        f"    run.finish(pd.DataFrame({{'step': [0], 'x': [1.0]}}), {{}}, {{}}, Path({str(folder)!r}))\n"
+        "    table = pd.DataFrame({'step': [0], 'x': [1.0]})\n"
+        f"    run.finish(table, {{}}, {{}}, list(Path({str(folder)!r}).iterdir()))\n"
     )
     started = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(4)]
     assert [process.wait() for process in started] == [0, 0, 0, 0]
