@@ -22,7 +22,7 @@ def evaluate(settings: DictConfig, folder: Path) -> None:
     from fineprune import anatomy, evaluated, experiment, tables
     from fineprune.files import write_text
 
-    pruned = settings.pruned  # first, so that its absence shows before anything is trained
+    pruned = str(settings.pruned)  # first, so that its absence shows before anything is trained
     badnet = experiment.obtain_badnet(settings)
     net = evaluated.read_pruned(pruned, settings.architecture, badnet)
     rates = evaluated.rates(badnet, net)

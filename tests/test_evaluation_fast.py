@@ -21,7 +21,8 @@ from fineprune.errors import DataError
 from fineprune.evaluation import predict, predict_steps
 from fineprune.faces import draw_faces
 from fineprune.gating import GatedNetwork
-from fineprune.incremental import Incremental, InNumPy, InTensorFlow, fastest
+from fineprune.incremental import Incremental, fastest
+from fineprune.labelling import SAFETY, InNumPy, InTensorFlow
 from fineprune.network import Network
 from fineprune.splits import ArraySplit, Split
 from fineprune.strategy import Step
@@ -162,7 +163,7 @@ def expect_margin_holds(model: keras.Model, images: Split) -> None:
         given = found.given(step, [shared], every)
         scores = found.program.scores(given, {}, found.masks[step])
         off = np.abs(scores.values - exact_scores(found, step, shared, model)).max()
-        worst = max(worst, off / (incremental.SAFETY * scores.error))
+        worst = max(worst, off / (SAFETY * scores.error))
     assert worst < 0.5
 
 

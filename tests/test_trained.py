@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from nets import same
 
-from fineprune import badnets
+from fineprune import trained
 from fineprune.attacks import Patch
-from fineprune.badnets import BadNet, Trained
+from fineprune.badnets import BadNet
 from fineprune.datasets import synthetic_faces
 from fineprune.errors import ConfigError
 from fineprune.files import digest
 from fineprune.splits import Data
+from fineprune.trained import Trained
 from fineprune.training import measure
 
 RED = Patch(target=2, size=2, place="top_left", pattern="plain", colour=(255, 0, 0), poison_rate=0.25)
@@ -32,7 +33,7 @@ def obtain(cache: Path, attack: Patch = RED, data: Data | None = None, **setting
 
 def test_a_trained_network_is_kept_and_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = obtain(tmp_path)
-    monkeypatch.setattr(badnets, "train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(trained, "train", lambda *_: pytest.fail("trained again"))
     again = obtain(tmp_path)
     assert same(first.model.get_weights(), again.model.get_weights())
     assert first.card == again.card
@@ -90,7 +91,7 @@ def test_a_damaged_or_half_cache_is_trained_anew(tmp_path: Path, damage: Any) ->
 
 @pytest.mark.filterwarnings("error")
 def test_a_trigger_that_does_not_work_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(badnets, "measure", lambda *_: {"clean_test": 0.9, "patch": 0.123})
+    monkeypatch.setattr(trained, "measure", lambda *_: {"clean_test": 0.9, "patch": 0.123})
     with pytest.warns(UserWarning, match=r"this BadNet's ASR is 0.12: a trigger that hardly works tells little"):
         obtain(tmp_path)
 
