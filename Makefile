@@ -24,7 +24,7 @@ test: .venv/installed ## set up, then run every test
 fast: .venv/installed ## only the tests that take less than two minutes in all
 	$(BIN)/pytest -n auto --maxprocesses 4 -m "not slow"
 
-table: .venv/installed ## the README's table: two strategies, with and without fine-tuning, three seeds (a quarter of an hour)
+table: .venv/installed ## the README's table: two strategies, with and without fine-tuning, three seeds (half an hour)
 	$(BIN)/python -m runners.sweep -m $(GRID)
 	@if [ -d data/gtsrb ]; then $(BIN)/python -m runners.sweep -m $(GRID) data=gtsrb attack=patch badnet.epochs=20; fi
 	$(BIN)/python -m runners.compare tracking.experiment=table

@@ -11,7 +11,7 @@ from rich.table import Table
 from fineprune import budgets
 
 CLEAN = {"accuracy": "clean", "false_positive_rate": "false pos"}
-ATTACK = {"asr": "ASR", "detection_rate": "found", "robust_accuracy": "robust", "der": "DER"}
+ATTACK = {"asr": "ASR", "detection_rate": "found", "robust_accuracy": "RA", "der": "DER"}
 
 
 def rates_table(*headings: str) -> Table:
