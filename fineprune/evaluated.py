@@ -31,7 +31,6 @@ def read_pruned(path: str, architecture: str, badnet: BadNet) -> keras.Model:
 
 def rates(badnet: BadNet, pruned: keras.Model) -> Rates:
     """For each of `badnet`, `pruned` and `goodnet`, the rates on every split of the data, by split and rate."""
-    found: dict[str, dict[str, dict[str, float]]] = {net: {} for net in NETS}
     network = Network(badnet.model)
     for name, split in badnet.data.splits.items():
         network.check_takes(split, name)
@@ -44,16 +43,11 @@ def rates(badnet: BadNet, pruned: keras.Model) -> Rates:
             table |= {f"{name}/{rate}": value for rate, value in measured.items()}
     effect = metrics.defence_effectiveness(pd.DataFrame([before, after])).iloc[1]
     after |= {str(rate): float(value) for rate, value in effect.items()}
-    for net, source, prefix in (
-        ("badnet", before, "pruned_"),
-        ("pruned", after, "pruned_"),
-        ("goodnet", after, "goodnet_"),
-    ):
-        for key, value in source.items():
-            name, rate = key.split("/")
-            if rate.startswith(prefix):
-                found[net].setdefault(name, {})[rate.removeprefix(prefix)] = value
-    return found
+    return {
+        "badnet": metrics.of_net(before, "pruned"),
+        "pruned": metrics.of_net(after, "pruned"),
+        "goodnet": metrics.of_net(after, "goodnet"),
+    }
 
 
 def table(rates: Rates) -> Table:

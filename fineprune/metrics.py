@@ -50,6 +50,16 @@ def all_rates(data: Data, badnet: Labelled, pruned: Labelled) -> dict[str, float
     return found
 
 
+def of_net(point: Mapping[str, float], net: str) -> dict[str, dict[str, float]]:
+    """Of the rates in `point`, as `clean_test/goodnet_accuracy`, those of `net`, by split and rate."""
+    found: dict[str, dict[str, float]] = {}
+    for key, value in point.items():
+        split, _, rate = key.partition("/")
+        if rate.startswith(f"{net}_"):
+            found.setdefault(split, {})[rate.removeprefix(f"{net}_")] = value
+    return found
+
+
 def performance(steps: Sequence[Step], data: Data, labels: Labelled) -> pd.DataFrame:
     """One row a step; row 0 is the untouched BadNet. `labels` are (1 + steps, n) for each split."""
     total = steps[0].total

@@ -105,7 +105,8 @@ def _classes(config: Any) -> set[str]:
     if not isinstance(config, dict):
         return set()
     named = {str(config["class_name"])} if "class_name" in config else set()
-    named |= {str(config[key]) for key in ("registered_name",) if config.get(key)}
+    if config.get("registered_name"):
+        named.add(str(config["registered_name"]))
     module = str(config.get("module") or "keras")
     if module.split(".")[0] not in ("keras", "tf_keras"):
         named.add(module)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,7 +23,6 @@ POOLINGS = (
     keras.layers.GlobalMaxPooling2D,
     keras.layers.GlobalAveragePooling2D,
 )
-
 
 # Layers that leave each channel in its place, and do not mix it with others.
 PER_CHANNEL = (
@@ -139,16 +138,12 @@ class Network:
         """The mean output of `layer` over images, rows and columns of `split`, (channels,)."""
         tensor = graph.outputs(self._call(layer))[0]
         forward = tf.function(keras.Model(self.model.inputs, tensor), reduce_retracing=True)
-        sums = [
-            activation.mean(axis=tuple(range(1, activation.ndim - 1)), dtype=np.float64).sum(axis=0)
-            for activation in self._outputs(forward, split)
-        ]
+        sums = []
+        for _, images in split.blocks():
+            made = forward(tf.constant(images), training=False).numpy()
+            sums.append(made.mean(axis=tuple(range(1, made.ndim - 1)), dtype=np.float64).sum(axis=0))
         mean: NDArray[np.float64] = np.sum(sums, axis=0) / len(split)
         return mean
-
-    def _outputs(self, forward: Any, split: Split) -> Iterator[NDArray[np.float32]]:
-        for _, images in split.blocks():
-            yield forward(tf.constant(images), training=False).numpy()
 
     def check_step(self, step: Step) -> None:
         """Raise NotApplicable unless what `step` keeps has the shapes of prunable channels or of kernels."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from rich.console import Console
 
 from fineprune import budgets as falls
 from fineprune import tables
-from fineprune.files import write_text
-from fineprune.metrics import CLEAN_TEST, CLEAN_VALID
+from fineprune.files import write_json, write_text
+from fineprune.metrics import CLEAN_TEST, CLEAN_VALID, of_net
 from fineprune.model_files import save_model
 from fineprune.pictures import failures
 from fineprune.plots import anatomy_bars, curve, save_figure
@@ -34,7 +33,7 @@ def write(sweep: Sweep, folder: Path, title: str, about: Mapping[str, Any]) -> l
         save_figure(figure, folder / name)
     for name, net in nets.items():
         save_model(net, folder / name)
-    write_text(folder / "summary.json", json.dumps(summary(sweep, about), indent=2) + "\n")
+    write_json(folder / "summary.json", summary(sweep, about))
     return [folder / name for name in (*texts, *figures, *nets, "summary.json")]
 
 
@@ -115,9 +114,7 @@ def _share(point: Mapping[str, float]) -> str:
 
 def _rates(sweep: Sweep, point: Mapping[str, float], net: str) -> dict[str, dict[str, float]]:
     """The rates of one net, `pruned` or `goodnet`, by split and rate; of the clean splits the one that judges."""
-    found: dict[str, dict[str, float]] = {}
-    for key, value in point.items():
-        split, _, rate = key.partition("/")
-        if rate.startswith(f"{net}_") and not (split == CLEAN_VALID and CLEAN_TEST in sweep.plan.data.splits):
-            found.setdefault(split, {})[rate.removeprefix(f"{net}_")] = value
+    found = of_net(point, net)
+    if CLEAN_TEST in found:
+        found.pop(CLEAN_VALID, None)
     return found

@@ -36,6 +36,11 @@ class Split(ABC):
         return len(self.labels)
 
     @property
+    def classes(self) -> int:
+        """One more than the highest label."""
+        return int(self.labels.max()) + 1
+
+    @property
     @abstractmethod
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels of an image."""

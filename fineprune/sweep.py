@@ -102,12 +102,17 @@ class Sweep:
 
     def tuned_at(self, point: str) -> dict[str, float]:
         """The rates of the fine-tuned net at a point, under the same names; none where there is no such net."""
-        if point not in self.tuned:
-            return {}
+        return self._tuned_rates.get(point, {})
+
+    @cached_property
+    def _tuned_rates(self) -> dict[str, dict[str, float]]:
         badnet = {name: found[0] for name, found in self.labels.items()}
-        row = all_rates(self.plan.data, badnet, self.tuned[point][1])
-        rated = defence_effectiveness(pd.DataFrame([self.table.iloc[0][list(row)].to_dict(), row])).iloc[1]
-        return row | {str(rate): float(value) for rate, value in rated.items()}
+        rates = {}
+        for point, (_, labels) in self.tuned.items():
+            row = all_rates(self.plan.data, badnet, labels)
+            rated = defence_effectiveness(pd.DataFrame([self.table.iloc[0][list(row)].to_dict(), row])).iloc[1]
+            rates[point] = row | {str(rate): float(value) for rate, value in rated.items()}
+        return rates
 
 
 def choose(planned: Plan, clean: ClassLabels) -> dict[str, int | None]:

@@ -17,7 +17,7 @@ from fineprune import architectures, fitting, model_files, training
 from fineprune.attacks.base import Attack
 from fineprune.badnets import BadNet, Source, architecture_named, build
 from fineprune.errors import ConfigError, DataError
-from fineprune.files import digest, write_text
+from fineprune.files import digest, write_json
 from fineprune.fitting import Recipe
 from fineprune.metrics import CLEAN_TEST
 from fineprune.splits import Data, PoisonedSplit, Split
@@ -60,7 +60,7 @@ class Trained(Source):
         card: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
         if card["measured_on"] != data.splits[attack.name].digest:
             card |= _measured(model_files.load_model(path), data, attack)
-            write_text(path.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
+            write_json(path.with_suffix(".json"), card)
         return card
 
     def _splits(self, data: Data, attack: Attack) -> tuple[Split, Data]:
@@ -69,16 +69,16 @@ class Trained(Source):
                 f"expected data.train and data.clean_test for badnet=trained, got data={data.name} without: "
                 "set them, or take badnet=h5"
             )
-        classes = int(data.train.labels.max()) + 1
+        classes = data.train.classes
         if attack.target >= classes:
             raise ConfigError(
                 f"expected attack.target to be one of the {classes} classes of {data.name}, got {attack.target}"
             )
         for name, split in data.splits.items():
-            if split.shape != data.train.shape or split.labels.max() >= classes:
+            if split.shape != data.train.shape or split.classes > classes:
                 raise DataError(
                     f"expected images of {name} as those of train, {data.train.shape} of {classes} classes, "
-                    f"got {split.shape} of {split.labels.max() + 1}"
+                    f"got {split.shape} of {split.classes}"
                 )
         made = {attack.name: PoisonedSplit(data.clean_test, attack)}
         return data.train, replace(data, poisoned={**data.poisoned, **made})
@@ -98,7 +98,7 @@ class Trained(Source):
 
     def _train(self, path: Path, data: Data, attack: Attack, seed: int, settings: dict[str, Any]) -> None:
         path.with_suffix(".json").unlink(missing_ok=True)
-        classes = int(data.train.labels.max()) + 1 if data.train else 0
+        classes = data.train.classes if data.train else 0
         model = train(lambda: build(self.architecture, data, classes), data, attack, self.recipe, seed)
         model_files.save_model(model, path)
         card = {
@@ -107,7 +107,7 @@ class Trained(Source):
             **_measured(model, data, attack),
             "sha256": digest(path),
         }
-        write_text(path.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
+        write_json(path.with_suffix(".json"), card)
 
 
 def _measured(model: keras.Model, data: Data, attack: Attack) -> dict[str, Any]:

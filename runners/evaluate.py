@@ -15,12 +15,10 @@ from fineprune import cli
 
 def evaluate(settings: DictConfig, folder: Path) -> None:
     """Load, measure, print the table, write `evaluation.json`."""
-    import json
-
     from rich.console import Console
 
     from fineprune import anatomy, evaluated, experiment, tables
-    from fineprune.files import write_text
+    from fineprune.files import write_json, write_text
 
     pruned = str(settings.pruned)  # first, so that its absence shows before anything is trained
     badnet = experiment.obtain_badnet(settings)
@@ -28,7 +26,7 @@ def evaluate(settings: DictConfig, folder: Path) -> None:
     rates = evaluated.rates(badnet, net)
     parts = anatomy.layers({"badnet": badnet.model, "pruned": net})
     experiment.save_settings(settings, folder)
-    write_text(folder / "evaluation.json", json.dumps(rates, indent=2) + "\n")
+    write_json(folder / "evaluation.json", rates)
     write_text(folder / "layers.csv", parts.to_csv(index=False))
     console = Console()
     console.print(evaluated.table(rates))
