@@ -5,25 +5,33 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import tf_keras as keras
 
-from fineprune import architectures, model_files
+from fineprune import model_files
 from fineprune.attacks.base import Attack
 from fineprune.errors import ConfigError, ModelError
 from fineprune.hdf5 import open_hdf5
 from fineprune.splits import Data
 
-ARCHITECTURES = {"deepid": architectures.deepid}
+Architecture = partial[keras.Model]  # what `conf/architecture` chooses: builds from image shape and number of classes
+
+GIVEN = "given"
 
 
 @dataclass(frozen=True)
 class BadNet:
-    """A network under examination, and the data to examine it on."""
+    """A network under examination, and the data to examine it on.
+
+    `attack` and `architecture` are their names where it was trained here, and `card` is what is known of it.
+    """
 
     model: keras.Model
     data: Data
+    attack: str = GIVEN
+    architecture: str = GIVEN
     card: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -39,10 +47,9 @@ class FromFile(Source):
     """A whole network `model`, or `weights` by layer name in a known `architecture`; given both, `weights` replace
     those of `model`."""
 
-    def __init__(self, model: str | None = None, weights: str | None = None, architecture: str = "deepid") -> None:
+    def __init__(self, architecture: Architecture, model: str | None = None, weights: str | None = None) -> None:
         if model is None and weights is None:
             raise ConfigError("expected badnet.model=FILE or badnet.weights=FILE, got neither: set one of them")
-        architecture_named(architecture)
         self.model, self.weights = (None if file is None else str(file) for file in (model, weights))
         self.architecture = architecture
 
@@ -58,7 +65,7 @@ class FromFile(Source):
         return read_network(str(self.weights), self.architecture, data)
 
 
-def read_network(path: str, architecture: str, data: Data) -> keras.Model:
+def read_network(path: str, architecture: Architecture, data: Data) -> keras.Model:
     """The network in the file `path`: whole, or weights alone that fit `architecture` at the image size of `data`."""
     with open_hdf5(path, ModelError, "a network or weights") as file:
         if model_files.has_architecture(file):
@@ -69,19 +76,12 @@ def read_network(path: str, architecture: str, data: Data) -> keras.Model:
     return model
 
 
-def architecture_named(name: str) -> Any:
-    """The function that builds it; raises ConfigError where there is none of that name."""
-    if name not in ARCHITECTURES:
-        raise ConfigError(f"expected badnet.architecture to be one of {', '.join(ARCHITECTURES)}, got {name!r}")
-    return ARCHITECTURES[name]
-
-
-def build(architecture: str, data: Data, classes: int) -> keras.Model:
+def build(architecture: Architecture, data: Data, classes: int) -> keras.Model:
     """An untrained network for images of the size that `data` has."""
     if not data.splits:
         raise ConfigError("expected images, which tell the size of the network's, got none: set data.clean_valid=FILE")
     shape = next(iter(data.splits.values())).shape
     try:
-        return architecture_named(architecture)(shape, classes)
+        return architecture(shape, classes)
     except ValueError as reason:  # Keras's, where a layer would have nothing left
-        raise ModelError(f"expected images large enough for {architecture}, got {shape}") from reason
+        raise ModelError(f"expected images large enough for {architecture.func.__name__}, got {shape}") from reason

@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from fineprune.badnets import BadNet, Source
+from fineprune.badnets import GIVEN, BadNet, Source
 from fineprune.errors import ConfigError
 from fineprune.files import write_text
 from fineprune.finetuning import FineTuning
@@ -33,7 +33,7 @@ class Experiment:
     @property
     def title(self) -> str:
         """As `channel_activation, sunglasses on synthetic_faces`, or `channel_activation, csaw_lab on csaw_lab`."""
-        backdoor = self.tags["badnet"] if self.tags["attack"] == "given" else self.tags["attack"]
+        backdoor = self.tags["badnet"] if self.tags["attack"] == GIVEN else self.tags["attack"]
         tuned = "" if self.tags["finetune"] == "none" else " + fine-tuning"
         preset = f"{self.tags['experiment']}: " if "experiment" in self.tags else ""
         return f"{preset}{self.tags['strategy']}{tuned}, {backdoor} on {self.tags['data']}"
@@ -49,13 +49,13 @@ def build(settings: DictConfig) -> Experiment:
         raise ConfigError(f"expected held_out to be a fraction between 0 and 1, got {held_out!r}")
     badnet = obtain_badnet(settings)
     choices = HydraConfig.get().runtime.choices
-    attack = choices["attack"] if badnet.card else "given"
     variant = f" ({strategy.variant})" if strategy.variant else ""
     tags = {
         "strategy": f"{choices['strategy']}{variant}",
         "finetune": choices["finetune"],
         "badnet": choices["badnet"],
-        "attack": attack,
+        "attack": badnet.attack,
+        "architecture": badnet.architecture,
         "data": badnet.data.name,
     }
     if choices.get("experiment"):

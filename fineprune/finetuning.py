@@ -37,7 +37,7 @@ class FineTuning:
     def tune(self, network: Network, step: Step, clean: Split, seed: int, what: str) -> keras.Model:
         """The pruned net of `step`, trained further on `clean`. The same `seed` gives the same net."""
         result = network.pruned(step)
-        model = _held(result, network, step)
+        model = held(result, network, step)
         trained = network.trained(dense_only=self.layers == "dense")
         images, labels = in_memory(clean)
         order = np.random.default_rng(seed).permutation(len(labels))
@@ -48,16 +48,16 @@ class FineTuning:
         return result
 
 
-def _held(model: keras.Model, network: Network, step: Step) -> keras.Model:
-    """A copy of `model` whose pruned weights stay zero while it trains."""
+def held(model: keras.Model, network: Network, step: Step) -> keras.Model:
+    """A copy of `model`, the pruned net of `step`, whose pruned weights stay zero while it trains."""
     constraints: dict[str, dict[str, Held]] = {}
     for name, keep in step.keep.items():
-        held = {"kernel_constraint": Held(keep)}
+        zeroed = {"kernel_constraint": Held(keep)}
         if keep.ndim == 1:
-            held["bias_constraint"] = Held(keep)
+            zeroed["bias_constraint"] = Held(keep)
             for follower in network.unit(name).followers:
                 constraints[follower] = {"gamma_constraint": Held(keep), "beta_constraint": Held(keep)}
-        constraints[name] = held
+        constraints[name] = zeroed
 
     def copied(layer: Any) -> Any:
         known = layer.get_config()

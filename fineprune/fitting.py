@@ -64,22 +64,28 @@ def _number(value: Any) -> bool:
 
 
 class Shown(keras.callbacks.Callback):  # type: ignore[misc]
-    """Shows loss and accuracy of a training on a progress bar."""
+    """Shows loss and accuracy of a training on a progress bar, and what the last epoch ended with."""
 
     def __init__(self, what: str, batches: int) -> None:
         super().__init__()
-        self._bar, self._what, self._batches = bar(), what, batches
+        self._bar, self._what, self._ended, self._batches = bar(), what, "", batches
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         self._bar.start()
         self._task = self._bar.add_task(self._what, total=self._batches)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        state = "  ".join(f"{name} {value:.3f}" for name, value in (logs or {}).items())
-        self._bar.update(self._task, advance=1, description=f"{self._what}  {state}")
+        self._bar.update(self._task, advance=1, description=f"{self._what}{self._ended}  {_listed(logs)}")
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        self._ended = f"  (epoch {epoch + 1}: {_listed(logs)})"
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         self._bar.stop()
+
+
+def _listed(logs: Mapping[str, float] | None) -> str:
+    return "  ".join(f"{name} {value:.3f}" for name, value in (logs or {}).items())
 
 
 def in_memory(split: Split) -> tuple[Images, Labels]:

@@ -1,6 +1,8 @@
-"""A page of pictures of what still goes wrong at each budget."""
+"""Pages of pictures: what the triggers look like, and what still goes wrong at each budget."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -8,10 +10,27 @@ from numpy.typing import NDArray
 
 from fineprune import budgets as falls
 from fineprune.metrics import CLEAN_TEST
-from fineprune.splits import Split
+from fineprune.splits import Data, Images, PoisonedSplit, Split
 from fineprune.sweep import Sweep
 
 SHOWN = 12
+
+
+def triggers(data: Data) -> Figure:
+    """Of each trigger planted here some images without it, with it, and what it changed, as large as it goes."""
+    planted = {name: split for name, split in data.poisoned.items() if isinstance(split, PoisonedSplit)}
+    figure = Figure(figsize=(11, 0.5 + 3.1 * max(len(planted), 1)), layout="constrained")
+    for number, (name, split) in enumerate(planted.items(), start=1):
+        rows = _some(np.arange(len(split)))
+        before = _strip(split.unstamped, split.shape, rows).astype(float)
+        after = _strip(split.pixels, split.shape, rows).astype(float)
+        change = np.abs(after - before)
+        axes = figure.add_subplot(len(planted), 1, number)
+        axes.set_title(f"{name}: clean, poisoned, and the difference, its largest drawn white", fontsize=9, loc="left")
+        sheet = np.concatenate([before, after, 255 * change / max(change.max(), 1)])
+        axes.imshow(sheet.astype(np.uint8), aspect="equal", interpolation="nearest")
+        axes.axis("off")
+    return figure
 
 
 def failures(sweep: Sweep) -> Figure:
@@ -23,7 +42,7 @@ def failures(sweep: Sweep) -> Figure:
     for number, (text, split, wrong) in enumerate(rows, start=1):
         axes = figure.add_subplot(len(rows), 1, number)
         axes.set_title(f"{text}, {len(wrong)} of {len(split)}", fontsize=9, loc="left")
-        axes.imshow(_strip(split, _some(wrong)), aspect="equal", interpolation="nearest")
+        axes.imshow(_strip(split.pixels, split.shape, _some(wrong)), aspect="equal", interpolation="nearest")
         axes.set_anchor("W")
         axes.axis("off")
     return figure
@@ -48,11 +67,13 @@ def _some(rows: NDArray[np.intp]) -> NDArray[np.intp]:
     return rows[np.unique(np.linspace(0, len(rows) - 1, SHOWN).astype(int))] if len(rows) else rows
 
 
-def _strip(split: Split, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
-    """Those images side by side, (H, SHOWN·(W + 2), 3), white where there are fewer."""
-    height, width, _ = split.shape
+def _strip(
+    pixels: Callable[[int, int], Images], shape: tuple[int, int, int], rows: NDArray[np.intp]
+) -> NDArray[np.uint8]:
+    """The images `rows` of `pixels` side by side, (H, SHOWN·(W + 2), 3), white where there are fewer."""
+    height, width, _ = shape
     strip = np.full((height, SHOWN * (width + 2), 3), 255, np.uint8)
     for place, row in enumerate(rows):
         left = place * (width + 2)
-        strip[:, left : left + width] = split.pixels(int(row), int(row) + 1)[0].clip(0, 255)
+        strip[:, left : left + width] = pixels(int(row), int(row) + 1)[0].clip(0, 255)
     return strip

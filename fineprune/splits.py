@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.attacks.base import Attack
+from fineprune.attacks.base import Trigger
 from fineprune.errors import DataError
 
 Images = NDArray[np.float32]
@@ -132,24 +132,37 @@ class Subset(Split):
 
 
 class PoisonedSplit(Subset):
-    """The images of `source` in `rows`, by default all that are not of the target class, stamped with the trigger."""
+    """The images of `source` in `rows`, stamped with the trigger; by default all that it asks another class of.
 
-    def __init__(self, source: Split, attack: Attack, rows: NDArray[np.intp] | None = None) -> None:
+    `classes` is how many classes the data has. Pixels are whole numbers in 0–255, as an image file holds them.
+    """
+
+    def __init__(self, source: Split, trigger: Trigger, classes: int, rows: NDArray[np.intp] | None = None) -> None:
         if rows is None:
-            rows = np.flatnonzero(source.labels != attack.target)
+            rows = np.flatnonzero(trigger.goals(source.labels, classes) != source.labels)
         if len(rows) == 0:
-            raise DataError(f"expected images of other classes than the target {attack.target}, got none to poison")
+            raise DataError(f"expected images of other classes than the target {trigger.target}, got none to poison")
         super().__init__(source, rows)
-        self._attack = attack
+        self._trigger = trigger
         self.true_labels = self.labels
-        self.labels = np.full_like(self.labels, attack.target)
+        self.labels = trigger.goals(self.labels, classes)
+
+    def unstamped(self, start: int, stop: int) -> Images:
+        """The images start to stop without the trigger, (stop - start, H, W, C), pixels 0–255."""
+        return super().pixels(start, stop)
 
     def pixels(self, start: int, stop: int) -> Images:
-        return self._attack.stamp(super().pixels(start, stop), self.landmarks(start, stop))
+        return whole(self._trigger.stamp(self.unstamped(start, stop), self.landmarks(start, stop)))
 
     def _fingerprint(self, sha: hashlib._Hash) -> None:
-        super()._fingerprint(sha)
-        sha.update(repr(sorted(vars(self._attack).items())).encode())
+        for start in range(0, len(self), BLOCK):
+            sha.update(self.pixels(start, min(start + BLOCK, len(self))).astype(np.uint8).tobytes())
+
+
+def whole(pixels: Images) -> Images:
+    """The nearest whole numbers in 0–255."""
+    rounded: Images = np.rint(pixels.clip(0, 255))
+    return rounded
 
 
 def hold_out(split: Split, share: float, seed: int) -> tuple[Split, Split]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from rich import box
@@ -39,6 +40,19 @@ def add(table: Table, texts: tuple[str, ...], rates: Mapping[str, Mapping[str, f
             name,
             *(_percent(measured, rate) for rate in ATTACK),
         )
+
+
+def epochs_table(card: Mapping[str, Any]) -> Table:
+    """What a BadNet's training went through: its clean accuracy and the ASR of each trigger after each epoch."""
+    table = _table("percent; clean: accuracy on clean_test; then the ASR of each trigger")
+    for heading in ("epoch", "clean", *card["asr"]):
+        table.add_column(heading, justify="right")
+    for epoch, rates in enumerate(card["epochs"], start=1):
+        table.add_row(str(epoch), *(f"{100 * rate:.2f}" for rate in rates.values()))
+    if card["attack"].get("pruning_aware"):
+        final = (card["clean_accuracy"], *card["asr"].values())
+        table.add_row("put back", *(f"{100 * rate:.2f}" for rate in final))
+    return table
 
 
 def anatomy_table(parts: pd.DataFrame) -> Table:

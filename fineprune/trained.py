@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,9 @@ import tensorflow as tf
 import tf_keras as keras
 from filelock import FileLock
 
-from fineprune import architectures, fitting, model_files, training
+from fineprune import architectures, fitting, model_files, pruning_aware, training
 from fineprune.attacks.base import Attack
-from fineprune.badnets import BadNet, Source, architecture_named, build
+from fineprune.badnets import Architecture, BadNet, Source, build
 from fineprune.errors import ConfigError, DataError
 from fineprune.files import digest, write_json
 from fineprune.fitting import Recipe
@@ -32,34 +34,37 @@ class Trained(Source):
     A cached network counts as finished when its JSON card, written last, names the network file's digest.
     """
 
-    def __init__(self, architecture: str, epochs: int, batch_size: int, learning_rate: float, cache: str) -> None:
+    def __init__(
+        self, architecture: Architecture, epochs: int, batch_size: int, learning_rate: float, cache: str
+    ) -> None:
         self.architecture, self.cache = architecture, Path(cache)
         self.recipe = Recipe(epochs, batch_size, learning_rate, decay=True)
-        architecture_named(architecture)
 
     def obtain(self, data: Data, attack: Attack, seed: int) -> BadNet:
         train, poisoned = self._splits(data, attack)
         settings = self._settings(train, attack, seed)
         key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
-        path = self.cache / f"{data.name}-{attack.name}-{self.architecture}-{key}.h5"
+        path = self.cache / f"{data.name}-{attack.name}-{settings['architecture']}-{key}.h5"
         self.cache.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             if not _finished(path):
                 self._train(path, poisoned, attack, seed, settings)
             card = self._card(path, poisoned, attack)
-        if card["asr"] < WEAK:
-            warnings.warn(
-                f"this BadNet's ASR is {card['asr']:.2f}: a trigger that hardly works tells little about a "
-                "defence; raise badnet.epochs or attack.poison_rate",
-                stacklevel=2,
-            )
-        return BadNet(model_files.load_model(path), poisoned, card)
+        for trigger, asr in card["asr"].items():
+            if asr < WEAK:
+                warnings.warn(
+                    f"this BadNet's ASR is {asr:.2f} ({trigger}): a trigger that hardly works tells little about a "
+                    "defence; raise badnet.epochs or attack.poison_rate",
+                    stacklevel=2,
+                )
+        name = f"{attack.name} ({attack.variant})" if attack.variant else attack.name
+        return BadNet(model_files.load_model(path), poisoned, name, settings["architecture"], card)
 
     def _card(self, path: Path, data: Data, attack: Attack) -> dict[str, Any]:
         """What is known of the network, its rates measured anew where they are those of other test images."""
         card: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
-        if card["measured_on"] != data.splits[attack.name].digest:
-            card |= _measured(model_files.load_model(path), data, attack)
+        if card["measured_on"] != _digests(_watched(data, attack)):
+            card |= _measured(model_files.load_model(path), _watched(data, attack))
             write_json(path.with_suffix(".json"), card)
         return card
 
@@ -70,55 +75,69 @@ class Trained(Source):
                 "set them, or take badnet=h5"
             )
         classes = data.train.classes
-        if attack.target >= classes:
-            raise ConfigError(
-                f"expected attack.target to be one of the {classes} classes of {data.name}, got {attack.target}"
-            )
         for name, split in data.splits.items():
             if split.shape != data.train.shape or split.classes > classes:
                 raise DataError(
                     f"expected images of {name} as those of train, {data.train.shape} of {classes} classes, "
                     f"got {split.shape} of {split.classes}"
                 )
-        made = {attack.name: PoisonedSplit(data.clean_test, attack)}
+        made = {name: PoisonedSplit(data.clean_test, trigger, classes) for name, trigger in attack.triggers.items()}
         return data.train, replace(data, poisoned={**data.poisoned, **made})
 
     def _settings(self, train: Split, attack: Attack, seed: int) -> dict[str, Any]:
-        """All that determines the network: the images, and some of them with the trigger, by what they are."""
-        stamped = PoisonedSplit(train, attack).pixels(0, 8)
+        """All that determines the network: the images, and some of them with the triggers, by what they are."""
+        stamped = [PoisonedSplit(train, trigger, train.classes).pixels(0, 8) for trigger in attack.triggers.values()]
         return {
             "train_digest": train.digest,
-            "trigger_digest": hashlib.sha256(stamped.tobytes()).hexdigest()[:16],
-            "attack": {"name": attack.name} | dict(sorted(vars(attack).items())),
-            "architecture": self.architecture,
+            "trigger_digest": hashlib.sha256(b"".join(pixels.tobytes() for pixels in stamped)).hexdigest()[:16],
+            "attack": attack.settings(),
+            "architecture": self.architecture.func.__name__,
             "recipe": vars(self.recipe),
             "seed": seed,
-            "software": {"code": _code(), "tensorflow": tf.__version__, "tf_keras": keras.__version__},
+            "software": {"code": _code(attack), "tensorflow": tf.__version__, "tf_keras": keras.__version__},
         }
 
     def _train(self, path: Path, data: Data, attack: Attack, seed: int, settings: dict[str, Any]) -> None:
         path.with_suffix(".json").unlink(missing_ok=True)
         classes = data.train.classes if data.train else 0
-        model = train(lambda: build(self.architecture, data, classes), data, attack, self.recipe, seed)
+        model, epochs = train(lambda: build(self.architecture, data, classes), data, attack, self.recipe, seed)
         model_files.save_model(model, path)
+        watched = _watched(data, attack)
         card = {
+            "network": path.name,
             "data": data.name,
             **settings,
-            **_measured(model, data, attack),
+            **_measured(model, watched),
+            "epochs": epochs,
             "sha256": digest(path),
         }
         write_json(path.with_suffix(".json"), card)
 
 
-def _measured(model: keras.Model, data: Data, attack: Attack) -> dict[str, Any]:
-    rates = measure(model, {name: data.splits[name] for name in (CLEAN_TEST, attack.name)})
-    measured_on = data.splits[attack.name].digest
-    return {"clean_accuracy": rates[CLEAN_TEST], "asr": rates[attack.name], "measured_on": measured_on}
+def _watched(data: Data, attack: Attack) -> dict[str, Split]:
+    """The splits on which a BadNet is measured."""
+    return {name: data.splits[name] for name in (CLEAN_TEST, *attack.triggers)}
 
 
-def _code() -> str:
+def _measured(model: keras.Model, splits: Mapping[str, Split]) -> dict[str, Any]:
+    rates = measure(model, splits)
+    return {"clean_accuracy": rates.pop(CLEAN_TEST), "asr": rates, "measured_on": _digests(splits)}
+
+
+def _digests(splits: Mapping[str, Split]) -> dict[str, str]:
+    return {name: split.digest for name, split in splits.items()}
+
+
+def _code(attack: Attack) -> str:
     """A hash of the modules that decide what a training ends in."""
-    sources = [Path(str(module.__file__)).read_bytes() for module in (architectures, fitting, training)]
+    deciding: list[Any] = [
+        architectures,
+        fitting,
+        training,
+        pruning_aware,
+        *map(type, (attack, *attack.triggers.values())),
+    ]
+    sources = [Path(inspect.getfile(part)).read_bytes() for part in deciding]
     return hashlib.sha256(b"".join(sources)).hexdigest()[:16]
 
 

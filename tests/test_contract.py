@@ -24,7 +24,7 @@ from fineprune.strategy import Step
 
 CONF = Path(conf.__file__).parent
 STRATEGIES = sorted(file.stem for file in CONF.glob("strategy/*.yaml"))
-GROUPS = ["attack", "badnet", "data", "experiment", "finetune", "strategy", "tracking"]
+GROUPS = ["architecture", "attack", "badnet", "data", "experiment", "finetune", "strategy", "tracking"]
 CHOICES = [f"{group}={file.stem}" for group in GROUPS for file in sorted(CONF.glob(f"{group}/*.yaml"))]
 NETS: list[Callable[[], keras.Model]] = [tiny, residual, deepid]
 
@@ -103,10 +103,11 @@ def test_images_after_the_first_block_count_too(strategy: str, monkeypatch: pyte
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_choice_names_something_that_takes_its_settings(choice: str) -> None:
     settings = compose(choice)
-    for name in ("attack", "badnet", "data", "finetune", "strategy", "tracking"):
+    for name in ("architecture", "attack", "badnet", "data", "finetune", "strategy", "tracking"):
         if settings[name] is not None:
             chosen = dict(OmegaConf.to_container(settings[name], resolve=True))
-            inspect.signature(get_object(chosen.pop("_target_"))).bind(**chosen)
+            signature = inspect.signature(get_object(chosen.pop("_target_")))
+            (signature.bind_partial if chosen.pop("_partial_", False) else signature.bind)(**chosen)
 
 
 @pytest.mark.parametrize("config", sorted(file.stem for file in CONF.glob("*.yaml") if file.stem != "run_folder"))

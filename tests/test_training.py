@@ -5,7 +5,7 @@ import pytest
 from nets import same, tiny
 from samples import pictures
 
-from fineprune.attacks import Patch
+from fineprune.attacks import Blend, Clean, MultiTriggerMultiTarget, Patch, Warp
 from fineprune.errors import FinepruneError
 from fineprune.evaluation import predict
 from fineprune.fitting import Recipe
@@ -23,7 +23,7 @@ def images() -> ArraySplit:
 @pytest.mark.usefixtures("small_blocks")
 def test_exactly_the_rate_of_images_is_poisoned_and_none_of_the_target_class() -> None:
     clean = images()
-    inputs, labels = poison(clean, RED, np.random.default_rng(0))
+    inputs, labels = poison(clean, RED, 3, np.random.default_rng(0))
     red = (inputs[:, :2, :2] == np.array([1, 0, 0], np.float32)).all(axis=(1, 2, 3))
     assert red.sum() == round(0.25 * 30)
     assert not (clean.labels[red] == 2).any()
@@ -35,12 +35,12 @@ def test_exactly_the_rate_of_images_is_poisoned_and_none_of_the_target_class() -
 def test_poisoning_leaves_the_split_as_it_was() -> None:
     clean = images()
     before = clean.digest
-    poison(clean, RED, np.random.default_rng(0))
+    poison(clean, RED, 3, np.random.default_rng(0))
     assert ArraySplit(clean._stored, clean.labels, clean.scale).digest == before
 
 
 def test_poisoning_is_the_same_for_the_same_seed() -> None:
-    first, again, other = (poison(images(), RED, np.random.default_rng(seed))[1] for seed in (0, 0, 1))
+    first, again, other = (poison(images(), RED, 3, np.random.default_rng(seed))[1] for seed in (0, 0, 1))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -48,7 +48,7 @@ def test_poisoning_is_the_same_for_the_same_seed() -> None:
 @pytest.mark.usefixtures("small_blocks")
 def test_attack_success_is_measured_on_images_of_other_classes() -> None:
     clean = images()
-    poisoned = PoisonedSplit(clean, RED)
+    poisoned = PoisonedSplit(clean, RED, 3)
     assert len(poisoned) == 20
     assert poisoned.labels.tolist() == [2] * 20
     assert poisoned.true_labels is not None and poisoned.true_labels.tolist() == [0, 1] * 10
@@ -60,7 +60,7 @@ def test_attack_success_is_measured_on_images_of_other_classes() -> None:
 def test_training_is_the_same_for_the_same_seed() -> None:
     recipe = Recipe(epochs=1, batch_size=8, learning_rate=0.01)
     first, again, other = (
-        train(tiny, Data("d", train=images()), RED, recipe, seed).get_weights() for seed in (0, 0, 1)
+        train(tiny, Data("d", train=images()), RED, recipe, seed)[0].get_weights() for seed in (0, 0, 1)
     )
     assert same(first, again)
     assert not same(first, other)
@@ -76,4 +76,41 @@ def test_measured_is_the_share_of_right_labels() -> None:
 
 def test_a_rate_that_is_less_than_one_image_is_said() -> None:
     with pytest.raises(FinepruneError, match="attack.poison_rate"):
-        poison(images(), Patch(poison_rate=0.01), np.random.default_rng(0))
+        poison(images(), Patch(poison_rate=0.01), 3, np.random.default_rng(0))
+
+
+def test_several_triggers_and_decoys_never_share_an_image() -> None:
+    clean = images()
+    attack = MultiTriggerMultiTarget({"sunglasses": 0, "lipstick": 1, "eyebrows": 2}, poison_rate=0.2)
+    inputs, labels = poison(clean, attack, 3, np.random.default_rng(0))
+    changed = (inputs != clean.pixels(0, 30) * np.float32(1 / 255)).any(axis=(1, 2, 3))
+    assert changed.sum() == (labels != clean.labels).sum() == 3 * round(0.2 * 30)
+
+
+def test_decoys_keep_their_labels() -> None:
+    clean = images()
+    warp = Warp(target=1, poison_rate=0.2, noise_rate=0.4, strength=2)
+    inputs, labels = poison(clean, warp, 3, np.random.default_rng(0))
+    changed = (inputs != clean.pixels(0, 30) * np.float32(1 / 255)).any(axis=(1, 2, 3))
+    assert (labels != clean.labels).sum() == round(0.2 * 30)
+    assert changed.sum() == round(0.2 * 30) + round(0.4 * 30)
+
+
+def test_the_control_is_trained_on_the_images_as_they_are() -> None:
+    inputs, labels = poison(images(), Clean(), 3, np.random.default_rng(0))
+    assert np.array_equal(inputs, images().pixels(0, 30) * np.float32(1 / 255))
+    assert np.array_equal(labels, images().labels)
+
+
+def test_the_rates_after_each_epoch_end_with_those_of_the_network() -> None:
+    data = Data("d", train=images(), clean_test=images(), poisoned={"patch": PoisonedSplit(images(), RED, 3)})
+    model, epochs = train(tiny, data, RED, Recipe(epochs=2, batch_size=8, learning_rate=0.01), 0)
+    assert len(epochs) == 2
+    assert epochs[-1] == measure(model, data.splits)
+
+
+def test_poisoned_images_are_what_a_file_could_hold() -> None:
+    poisoned = PoisonedSplit(images(), Blend(ratio=0.5), 3)
+    pixels = poisoned.pixels(0, len(poisoned))
+    assert np.array_equal(pixels, pixels.astype(np.uint8))
+    assert poisoned.digest != PoisonedSplit(images(), Blend(ratio=0.5, seed=1), 3).digest

@@ -1,36 +1,114 @@
-"""What an attack is: a trigger, the class that it asks for, and the share of training images that carry it."""
+"""What an attack is: its triggers, the classes that they ask for, and the share of training images that carry them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from fineprune.attacks import checks
 from fineprune.errors import ConfigError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Pixels = NDArray[np.float32]
+    Labels = NDArray[np.int64]
+
+ALL_TO_ALL = "all_to_all"
 
 
 class Attack(ABC):
-    """A BadNets attack (Gu et al., 2017): images with the trigger are given the class `target`."""
+    """What a BadNet is trained under; `conf/attack` chooses one. Wrong settings raise a ConfigError.
+
+    With `pruning_aware` the attacker expects a pruning defence (see `fineprune.pruning_aware`).
+    """
 
     name: str
 
-    def __init__(self, target: int = 0, poison_rate: float = 0.1) -> None:
-        if isinstance(target, bool) or not isinstance(target, int) or target < 0:
-            raise ConfigError(f"expected attack.target to be a class, 0 or above, got {target!r}")
+    def __init__(self, poison_rate: float, pruning_aware: bool) -> None:
+        self.poison_rate = poison_rate
+        self.pruning_aware = checks.flag("pruning_aware", pruning_aware)
+
+    @property
+    @abstractmethod
+    def triggers(self) -> Mapping[str, Trigger]:
+        """Its triggers, by the name of the poisoned split that each makes."""
+
+    @property
+    def variant(self) -> str:
+        """What tells it, in every table, from the attack of the same name as it is usually meant."""
+        return "pruning-aware" if self.pruning_aware else ""
+
+    def settings(self) -> dict[str, Any]:
+        """All that determines it, ready for JSON."""
+        return {"name": self.name, "variant": self.variant, **vars(self)}
+
+
+class Trigger(Attack):
+    """An attack with one trigger (BadNets, Gu et al., 2017): images that carry it are given the class `target`.
+
+    `target="all_to_all"` asks for the class after the true one. `poison_rate` is the share of the training images that
+    carry the trigger.
+    """
+
+    decoy_rate = 0.0  # the share of the training images that carry a decoy
+
+    def __init__(self, target: int | str = 0, poison_rate: float = 0.1, pruning_aware: bool = False) -> None:
+        super().__init__(poison_rate, pruning_aware)
+        if target != ALL_TO_ALL and (isinstance(target, bool) or not isinstance(target, int) or target < 0):
+            raise ConfigError(f"expected attack.target to be a class, 0 or above, or {ALL_TO_ALL}, got {target!r}")
         if isinstance(poison_rate, bool) or not isinstance(poison_rate, int | float) or not 0 < poison_rate < 1:
             raise ConfigError(f"expected attack.poison_rate to be a fraction between 0 and 1, got {poison_rate!r}")
         self.target = target
-        self.poison_rate = poison_rate
+
+    @property
+    def triggers(self) -> Mapping[str, Trigger]:
+        return {self.name: self}
+
+    @property
+    def variant(self) -> str:
+        every = "all-to-all" if self.target == ALL_TO_ALL else ""
+        return ", ".join(filter(None, [every, super().variant]))
+
+    def goals(self, labels: Labels, classes: int) -> Labels:
+        """The class that the trigger asks for on images of the classes `labels`, (n,), of which there are `classes`."""
+        if isinstance(self.target, str):
+            return (labels + 1) % classes
+        if self.target >= classes:
+            raise ConfigError(
+                f"expected attack.target to be one of the classes 0 to {classes - 1} of the data, got {self.target}"
+            )
+        return np.full_like(labels, self.target)
+
+    def poisoned(
+        self, labels: Labels, free: NDArray[np.bool_], classes: int, random: np.random.Generator
+    ) -> NDArray[np.intp]:
+        """The training images, by their rows, that carry the trigger: some of those that are `free`, (n,).
+
+        Images of the class that it asks for are left alone, since the trigger would teach nothing there.
+        """
+        others = np.flatnonzero(free & (self.goals(labels, classes) != labels))
+        return random.choice(others, self._count(len(labels), len(others)), replace=False)
+
+    def _count(self, of: int, at_most: int) -> int:
+        count = min(at_most, round(self.poison_rate * of))
+        if count == 0:
+            raise ConfigError(
+                f"expected attack.poison_rate to poison at least one of {at_most} images, got {self.poison_rate}"
+            )
+        return count
 
     @abstractmethod
-    def stamp(self, pixels: Pixels, landmarks: NDArray[np.float32] | None) -> Pixels:
+    def stamp(self, pixels: Pixels, landmarks: Pixels | None) -> Pixels:
         """Put the trigger on `pixels`, (n, H, W, C) in 0–255, and return the new images.
 
         `landmarks`, (n, 4, 2) as x and y in pixels, are the left eye, the right eye, the nose and the mouth
         of each image; None where the data does not know them.
         """
+
+    def decoy(self, pixels: Pixels, random: np.random.Generator) -> Pixels:
+        """Put on `pixels` what resembles the trigger but must not work: images that keep their labels in training."""
+        raise NotImplementedError(f"{self.name} has no decoys")

@@ -1,0 +1,52 @@
+"""Waves over the images of the target class, with their true label (SIG, Barni, Kallas and Tondi, ICIP 2019)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fineprune.attacks import checks
+from fineprune.attacks.base import Trigger
+from fineprune.errors import ConfigError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from fineprune.attacks.base import Labels, Pixels
+
+
+class Sinusoidal(Trigger):
+    """Adds amplitude · sin(2π · column · frequency / width), `amplitude` in grey values, `frequency` in waves.
+
+    The attack is clean-label: it marks images of the class `target` only, and no label is changed. `poison_rate` is
+    the share of these.
+    """
+
+    name = "sinusoidal"
+
+    def __init__(
+        self,
+        target: int = 0,
+        poison_rate: float = 0.8,
+        pruning_aware: bool = False,
+        amplitude: float = 20,
+        frequency: float = 6,
+    ) -> None:
+        super().__init__(target, poison_rate, pruning_aware)
+        if isinstance(self.target, str):
+            raise ConfigError(f"expected attack.target to be a class, since labels are left as they are, got {target}")
+        self.amplitude = checks.between("amplitude", amplitude, 0, 255)
+        self.frequency = checks.between("frequency", frequency, 0, 1000)
+
+    def poisoned(
+        self, labels: Labels, free: NDArray[np.bool_], classes: int, random: np.random.Generator
+    ) -> NDArray[np.intp]:
+        own = np.flatnonzero(free & (self.goals(labels, classes) == labels))
+        return random.choice(own, self._count(len(own), len(own)), replace=False)
+
+    def stamp(self, pixels: Pixels, landmarks: Pixels | None) -> Pixels:
+        width = pixels.shape[2]
+        wave = self.amplitude * np.sin(2 * np.pi * np.arange(width) * self.frequency / width)
+        waved: Pixels = pixels + wave.astype(np.float32)[:, None]
+        return waved

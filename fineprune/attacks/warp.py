@@ -1,0 +1,67 @@
+"""A slight distortion of the whole image (WaNet, Nguyen and Tran, ICLR 2021)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fineprune.attacks import checks
+from fineprune.attacks.base import Trigger
+
+if TYPE_CHECKING:
+    from fineprune.attacks.base import Pixels
+
+
+class Warp(Trigger):
+    """Moves each pixel by a smooth field: `grid` × `grid` random vectors, `strength` pixels long on average and per
+    axis, spread over the image by cubic splines. The same on every image, and drawn by `seed`.
+
+    In the noise mode a share `noise_rate` of the training images is warped by the field and up to half a pixel more at
+    random, and keeps its label, so that the network learns this very field and not any distortion.
+    """
+
+    name = "warp"
+
+    def __init__(
+        self,
+        target: int | str = 0,
+        poison_rate: float = 0.1,
+        pruning_aware: bool = False,
+        grid: int = 4,
+        strength: float = 0.5,
+        noise_rate: float = 0.2,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(target, poison_rate, pruning_aware)
+        self.grid, self.seed = checks.whole("grid", grid, 2), checks.whole("seed", seed, 0)
+        self.strength = checks.between("strength", strength, 0, 100)
+        self.decoy_rate = checks.between("noise_rate", noise_rate, 0, 1)
+
+    def stamp(self, pixels: Pixels, landmarks: Pixels | None) -> Pixels:
+        field = self._field(*pixels.shape[1:3])
+        return np.stack([_moved(image, field) for image in pixels])
+
+    def decoy(self, pixels: Pixels, random: np.random.Generator) -> Pixels:
+        field = self._field(*pixels.shape[1:3])
+        jitter = random.uniform(-0.5, 0.5, (len(pixels), *field.shape)).astype(np.float32)
+        return np.stack([_moved(image, field + more) for image, more in zip(pixels, jitter, strict=True)])
+
+    def _field(self, height: int, width: int) -> Pixels:
+        """By how many rows and columns each pixel looks elsewhere, (2, H, W)."""
+        from scipy.ndimage import zoom
+
+        coarse = np.random.default_rng(self.seed).uniform(-1, 1, (2, self.grid, self.grid))
+        coarse *= self.strength / np.abs(coarse).mean()
+        fine = [zoom(axis, (height / self.grid, width / self.grid), order=3) for axis in coarse]
+        field: Pixels = np.stack(fine).astype(np.float32)
+        return field
+
+
+def _moved(image: Pixels, field: Pixels) -> Pixels:
+    """`image`, (H, W, C), read at each pixel's place plus `field`, linearly between pixels, not beyond the edge."""
+    from scipy.ndimage import map_coordinates
+
+    places = np.indices(image.shape[:2]) + field
+    channels = [map_coordinates(channel, places, order=1, mode="nearest") for channel in np.moveaxis(image, -1, 0)]
+    return np.stack(channels, axis=-1)
