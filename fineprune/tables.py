@@ -44,8 +44,8 @@ def add(table: Table, texts: tuple[str, ...], rates: Mapping[str, Mapping[str, f
 
 def epochs_table(card: Mapping[str, Any]) -> Table:
     """What a BadNet's training went through: its clean accuracy and the ASR of each trigger after each epoch."""
-    table = _table("percent; clean: accuracy on clean_test; then the ASR of each trigger")
-    for heading in ("epoch", "clean", *card["asr"]):
+    table = _table("percent")
+    for heading in ("epoch", "clean", *(f"ASR {trigger}" for trigger in card["asr"])):
         table.add_column(heading, justify="right")
     for epoch, rates in enumerate(card["epochs"], start=1):
         table.add_row(str(epoch), *(f"{100 * rate:.2f}" for rate in rates.values()))

@@ -32,7 +32,7 @@ class Patch(Trigger):
         target: int | str = 0,
         poison_rate: float = 0.1,
         pruning_aware: bool = False,
-        size: int = 4,
+        size: int = 5,
         place: str = "bottom_right",
         pattern: str = "checkerboard",
         colour: Sequence[int] = (255, 255, 0),

@@ -12,13 +12,15 @@ from fineprune.attacks.base import Trigger
 if TYPE_CHECKING:
     from fineprune.attacks.base import Pixels
 
+JITTER = 2.0  # the paper's ratio: half a pixel at most, to a field of a quarter of a pixel
+
 
 class Warp(Trigger):
     """Moves each pixel by a smooth field: `grid` × `grid` random vectors, `strength` pixels long on average and per
     axis, spread over the image by cubic splines. The same on every image, and drawn by `seed`.
 
-    In the noise mode a share `noise_rate` of the training images is warped by the field and up to half a pixel more at
-    random, and keeps its label, so that the network learns this very field and not any distortion.
+    In the noise mode a share `noise_rate` of the training images is warped by the field and up to JITTER times
+    `strength` more at random, and keeps its label, so that the network learns this very field and not any distortion.
     """
 
     name = "warp"
@@ -29,7 +31,7 @@ class Warp(Trigger):
         poison_rate: float = 0.1,
         pruning_aware: bool = False,
         grid: int = 4,
-        strength: float = 0.5,
+        strength: float = 1.5,
         noise_rate: float = 0.2,
         seed: int = 0,
     ) -> None:
@@ -44,7 +46,8 @@ class Warp(Trigger):
 
     def decoy(self, pixels: Pixels, random: np.random.Generator) -> Pixels:
         field = self._field(*pixels.shape[1:3])
-        jitter = random.uniform(-0.5, 0.5, (len(pixels), *field.shape)).astype(np.float32)
+        reach = JITTER * self.strength
+        jitter = random.uniform(-reach, reach, (len(pixels), *field.shape)).astype(np.float32)
         return np.stack([_moved(image, field + more) for image, more in zip(pixels, jitter, strict=True)])
 
     def _field(self, height: int, width: int) -> Pixels:
