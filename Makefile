@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast table lint ui lock clean
+.PHONY: help demo test fast table attacks lint ui lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -28,6 +28,11 @@ table: .venv/installed ## the README's table: two strategies, with and without f
 	$(BIN)/python -m runners.sweep -m $(GRID)
 	@if [ -d data/gtsrb ]; then $(BIN)/python -m runners.sweep -m $(GRID) data=gtsrb attack=patch badnet.epochs=20; fi
 	$(BIN)/python -m runners.compare tracking.experiment=table
+
+attacks: .venv/installed ## train a BadNet under each attack, three seeds, and list how well they work (an hour)
+	$(BIN)/python -m runners.train_badnet -m attack='glob(*)' seed=0,1,2
+	@if [ -d data/gtsrb ]; then $(BIN)/python -m runners.train_badnet -m attack='glob(*)' seed=0,1,2 data=gtsrb badnet.epochs=20; fi
+	$(BIN)/python -m runners.badnets
 
 lint: .venv/installed ## check style and types
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,13 @@ import pandas as pd
 
 from fineprune.errors import DataError
 
-WHAT = ["data", "attack", "architecture", "epochs", "poison_rate", "trigger"]
+WHAT = ["data", "attack", "architecture", "epochs", "poison_rate", "trigger", "target", "settings"]
 
 
 def read(folder: Path) -> pd.DataFrame:
     """A row for each card in `folder` and trigger: the columns of WHAT, `seed`, `clean_accuracy` and `asr`.
 
-    A BadNet without a trigger has one row, with neither. Raises DataError where there is no card, or one is damaged.
+    `settings` tells BadNets apart that differ in more than the seed. One without a trigger has one row. Raises DataError where there is no card, or one is damaged.
     """
     rows = []
     for path in sorted(folder.glob("*.json")):
@@ -40,11 +41,19 @@ def _rows(card: dict[str, Any]) -> list[dict[str, Any]]:
         "architecture": card["architecture"],
         "epochs": card["recipe"]["epochs"],
         "poison_rate": attack["poison_rate"],
+        "settings": _settings(attack, card["recipe"]),
         "seed": card["seed"],
         "clean_accuracy": card["clean_accuracy"],
     }
-    none = {"trigger": "", "asr": float("nan")}
-    return [about | {"trigger": name, "asr": asr} for name, asr in card["asr"].items()] or [about | none]
+    targets = {trigger["name"]: str(trigger["target"]) for trigger in attack.get("triggers", [attack]) if card["asr"]}
+    none = {"trigger": "", "target": "", "asr": float("nan")}
+    rows = [about | {"trigger": key, "target": targets[key], "asr": asr} for key, asr in card["asr"].items()]
+    return rows or [about | none]
+
+
+def _settings(attack: dict[str, Any], recipe: dict[str, Any]) -> str:
+    kept = {key: value for key, value in attack.items() if key != "seed"}
+    return hashlib.sha256(json.dumps([kept, recipe], sort_keys=True).encode()).hexdigest()[:6]
 
 
 def averages(cards: pd.DataFrame) -> pd.DataFrame:
@@ -67,6 +76,8 @@ def markdown(found: pd.DataFrame) -> str:
     """The averages as a Markdown table, rates in percent, mean ± standard deviation."""
     rates = {name: _shown(found[name], found.get(f"{name}_sd")) for name in ("clean", "asr", "lowest_asr")}
     shown = found[WHAT].assign(seeds=found["seeds"], **rates).astype(str)
+    if not shown.duplicated([name for name in WHAT if name != "settings"]).any():
+        shown = shown.drop(columns="settings")
     lines = [[str(name).replace("_", " ") for name in shown], ["---"] * len(shown.columns), *shown.to_numpy().tolist()]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 

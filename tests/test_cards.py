@@ -10,10 +10,11 @@ from fineprune import cards
 from fineprune.errors import DataError
 
 
-def card(seed: int, clean: float, **asr: float) -> dict[str, Any]:
+def card(seed: int, clean: float, size: int = 4, **asr: float) -> dict[str, Any]:
+    triggers = [{"name": name, "target": number, "size": size} for number, name in enumerate(asr)]
     return {
         "data": "faces",
-        "attack": {"name": "patch", "variant": "all-to-all", "poison_rate": 0.1},
+        "attack": {"name": "many", "variant": "pruning-aware", "poison_rate": 0.1, "seed": seed, "triggers": triggers},
         "architecture": "deepid",
         "recipe": {"epochs": 3},
         "seed": seed,
@@ -31,7 +32,7 @@ def written(folder: Path, *found: dict[str, Any]) -> Path:
 def test_averages_by_hand(tmp_path: Path) -> None:
     each = cards.read(written(tmp_path, card(0, 0.9, patch=0.8), card(1, 0.7, patch=1.0)))
     (row,) = cards.averages(each).to_dict("records")
-    assert (row["attack"], row["trigger"], row["seeds"]) == ("patch (all-to-all)", "patch", 2)
+    assert (row["attack"], row["trigger"], row["seeds"]) == ("many (pruning-aware)", "patch", 2)
     assert (row["clean"], row["asr"], row["lowest_asr"]) == (pytest.approx(0.8), pytest.approx(0.9), 0.8)
     assert row["asr_sd"] == pytest.approx((0.01 + 0.01) ** 0.5)
 
@@ -40,18 +41,25 @@ def test_the_table(tmp_path: Path) -> None:
     found = [card(0, 0.9, lips=0.5, brows=1.0), card(1, 0.7, lips=0.7, brows=1.0)]
     head, _, *lines = cards.markdown(cards.averages(cards.read(written(tmp_path, *found)))).splitlines()
     assert head == (
-        "| data | attack | architecture | epochs | poison rate | trigger | seeds | clean | asr | lowest asr |"
+        "| data | attack | architecture | epochs | poison rate | trigger | target | seeds | clean | asr | lowest asr |"
     )
-    start = "| faces | patch (all-to-all) | deepid | 3 | 0.1 |"
+    start = "| faces | many (pruning-aware) | deepid | 3 | 0.1 |"
     assert lines == [
-        f"{start} brows | 2 | 80.0 ± 14.1 | 100.0 ± 0.0 | 100.0 |",
-        f"{start} lips | 2 | 80.0 ± 14.1 | 60.0 ± 14.1 | 50.0 |",
+        f"{start} brows | 1 | 2 | 80.0 ± 14.1 | 100.0 ± 0.0 | 100.0 |",
+        f"{start} lips | 0 | 2 | 80.0 ± 14.1 | 60.0 ± 14.1 | 50.0 |",
     ]
+
+
+def test_other_settings_are_another_line_and_told_apart(tmp_path: Path) -> None:
+    each = cards.read(written(tmp_path, card(0, 0.9, patch=0.8), card(0, 0.7, size=6, patch=1.0)))
+    head, _, *lines = cards.markdown(cards.averages(each)).splitlines()
+    assert "| settings |" in head
+    assert len(lines) == 2
 
 
 def test_a_network_without_a_backdoor_has_its_clean_accuracy_alone(tmp_path: Path) -> None:
     table = cards.markdown(cards.averages(cards.read(written(tmp_path, card(0, 0.9)))))
-    assert table.splitlines()[2].endswith("| 0.1 |  | 1 | 90.0 |  |  |")
+    assert table.splitlines()[2].endswith("| 0.1 |  |  | 1 | 90.0 |  |  |")
 
 
 def test_no_card_and_a_damaged_one(tmp_path: Path) -> None:
