@@ -17,7 +17,8 @@ WHAT = ["data", "attack", "architecture", "epochs", "poison_rate", "trigger", "t
 def read(folder: Path) -> pd.DataFrame:
     """A row for each card in `folder` and trigger: the columns of WHAT, `seed`, `clean_accuracy` and `asr`.
 
-    `settings` tells BadNets apart that differ in more than the seed. One without a trigger has one row. Raises DataError where there is no card, or one is damaged.
+    `settings` tells BadNets apart that differ in more than the seed. One without a trigger has one row.
+    Raises DataError where there is no card, or one is damaged.
     """
     rows = []
     for path in sorted(folder.glob("*.json")):
