@@ -28,10 +28,10 @@ class Warp(Trigger):
     def __init__(
         self,
         target: int | str = 0,
-        poison_rate: float = 0.1,
+        poison_rate: float = 0.2,
         pruning_aware: bool = False,
         grid: int = 4,
-        strength: float = 1.5,
+        strength: float = 2.0,
         noise_rate: float = 0.2,
         seed: int = 0,
     ) -> None:
