@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pandas as pd
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+import fineprune
+import strategies
 from fineprune.badnets import BadNet, Source
 from fineprune.errors import ConfigError
 from fineprune.files import write_text
 from fineprune.finetuning import FineTuning
+from fineprune.grids import named
+from fineprune.records import Record, now
 from fineprune.strategy import Strategy
 from fineprune.tracking import Tracking
 
@@ -56,10 +63,11 @@ def build(settings: DictConfig) -> Experiment:
         "finetune": choices["finetune"],
         "badnet": choices["badnet"],
         "attack": attack,
+        "architecture": badnet.model.name,
         "data": badnet.data.name,
     }
-    if choices.get("experiment"):
-        tags["experiment"] = choices["experiment"]
+    tags |= {"experiment": choices["experiment"]} if choices.get("experiment") else {}
+    tags |= {"grid": grid} if (grid := named(settings)) else {}
     return Experiment(badnet, strategy, finetuning, held_out, tracking, tags)
 
 
@@ -70,6 +78,31 @@ def obtain_badnet(settings: DictConfig) -> BadNet:
         raise ConfigError(f"expected seed to be a whole number from 0 to 2^32 − 1, got {seed!r}")
     source: Source = instantiate(settings.badnet)
     return source.obtain(instantiate(settings.data), instantiate(settings.attack), seed)
+
+
+def record(settings: DictConfig, parts: Experiment) -> Record:
+    """What the log takes of the run before it has found anything."""
+    params = {key: str(value) for key, value in flat(settings).items() if key != "grid"}
+    datasets = {
+        name: {"digest": split.digest, "images": len(split), "shape": list(split.shape)}
+        for name, split in parts.badnet.data.splits.items()
+    }
+    tags = {**parts.tracking.context(), **parts.tags, "identity": _identity(params, datasets, parts.badnet)}
+    return Record(uuid4().hex, f"{parts.title}, seed {settings.seed}", now(), params, tags, datasets)
+
+
+def _identity(params: Mapping[str, str], datasets: Mapping[str, Any], badnet: BadNet) -> str:
+    """A hash of all that decides what a run finds: settings but for places of output, images, weights, our code."""
+    decisive = {
+        key: value for key, value in params.items() if key.split(".")[0] != "tracking" and key != "badnet.cache"
+    }
+    sha = hashlib.sha256(repr((sorted(decisive.items()), sorted(datasets.items()))).encode())
+    for array in badnet.model.get_weights():
+        sha.update(array.tobytes())
+    for package in (fineprune, strategies):
+        for source in sorted(Path(package.__path__[0]).rglob("*.py")):
+            sha.update(source.read_bytes())
+    return sha.hexdigest()[:16]
 
 
 def flat(settings: DictConfig) -> dict[str, Any]:
