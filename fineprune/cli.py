@@ -75,10 +75,12 @@ def run(job: Job, config: str, positional: str | None = None) -> None:
 
 def _in_grid(grid: grids.Grid, job: Job, settings: DictConfig, folder: Path) -> None:
     """Run one of many jobs: whatever becomes of it, the others go on."""
-    number, varied = HydraConfig.get().job.num, grid.varied(HydraConfig.get().overrides.task)
-    grid.note(number, "started", overrides=varied)
+    number = HydraConfig.get().job.num
+    title = grid.title(number, HydraConfig.get().overrides.task)
+    grid.note(number, "started", title=title)
+    print(title, flush=True)
     if sys.stderr.isatty():
-        print(f"job {number}, {varied}: {grids.progress(grid)}", file=sys.stderr)
+        print(grids.progress(grid), file=sys.stderr)
     try:
         grid.note(number, job(settings, folder) or grids.FINISHED)
     except Exception as error:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -37,14 +38,15 @@ class Grid:
 
     @property
     def about(self) -> dict[str, Any]:
-        """Its `name`, the `overrides` that it was asked for, and the number of `jobs`, None where it is not known."""
+        """Its `name`, the settings that are `varied`, and the number of `jobs`, None where that is not known."""
         about: dict[str, Any] = json.loads(self._about.read_text())
         return about
 
-    def begin(self, name: str, overrides: list[str], jobs: int | None) -> None:
-        """Make the folder."""
+    def begin(self, **about: Any) -> None:
+        """Make the folder, with an empty journal."""
         self._about.parent.mkdir(parents=True, exist_ok=True)
-        self._about.write_text(json.dumps({"name": name, "overrides": overrides, "jobs": jobs}))
+        self._about.write_text(json.dumps(about))
+        self._journal.write_text("")
 
     def note(self, job: int, state: str, **more: Any) -> None:
         """Add a line to the journal. A line is one write, and so stays whole among those of other processes."""
@@ -54,16 +56,18 @@ class Grid:
     def jobs(self) -> list[dict[str, Any]]:
         """The last line of each job's, its times under `started` and, once it has ended, `ended`."""
         found: dict[int, dict[str, Any]] = {}
-        for line in self._journal.read_text().splitlines() if self._journal.exists() else ():
+        for line in self._journal.read_text().splitlines():
             said = json.loads(line)
             when = said.pop("time")
             known = found.setdefault(said["job"], {"started": when})
             known |= said | ({} if said["state"] == "started" else {"ended": when})
         return list(found.values())
 
-    def varied(self, overrides: Iterable[str]) -> str:
-        """Of a job's overrides, those in which it differs from others."""
-        return " ".join(override for override in overrides if override not in self.about["overrides"])
+    def title(self, job: int, overrides: Iterable[str]) -> str:
+        """As `job 2 of 12: strategy=none seed=0`, with those of its overrides in which jobs differ."""
+        of = f" of {self.about['jobs']}" if self.about["jobs"] else ""
+        varied = [override for override in overrides if override.partition("=")[0] in self.about["varied"]]
+        return f"job {job + 1}{of}: {' '.join(varied)}"
 
 
 def named(settings: DictConfig) -> str | None:
@@ -79,10 +83,16 @@ class Multirun(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Name the grid: the same for the same overrides, whatever their order, but for those of tracking."""
-        overrides = list(config.hydra.overrides.task)
-        asked = sorted(override for override in overrides if not override.startswith(("tracking", "grid=")))
-        name = OmegaConf.select(config, "grid") or hashlib.sha256(repr(asked).encode()).hexdigest()[:6]
-        Grid(Path(config.hydra.sweep.dir)).begin(str(name), overrides, _count(config))
+        asked = [text for text in config.hydra.overrides.task if not text.startswith(("tracking", "grid="))]
+        name = OmegaConf.select(config, "grid") or hashlib.sha256(repr(sorted(asked)).encode()).hexdigest()[:6]
+        given = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
+        parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+        overrides = parser.parse_overrides([*given, *config.hydra.overrides.task])
+        varied = [override.get_key_element() for override in overrides if override.is_sweep_override()]
+        # Of the sweepers Hydra's own alone knows before it begins how many jobs it will start.
+        known = config.hydra.sweeper._target_.endswith(BasicSweeper.__name__)
+        jobs = sum(map(len, BasicSweeper.split_arguments(overrides, None))) if known else None
+        Grid(Path(config.hydra.sweep.dir)).begin(name=str(name), varied=varied, jobs=jobs)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Sum up, and leave with status 2 where users' mistakes were all that failed, with 1 where there was a bug."""
@@ -90,7 +100,7 @@ class Multirun(Callback):
         failed = [job for job in grid.jobs() if job["state"] == FAILED]
         print(f"grid {grid.about['name']}: {summary(grid)}", flush=True)
         for job in failed:
-            print(f"failed: job {job['job']}, {job['overrides']}: {job['reason']}", file=sys.stderr)
+            print(f"failed: {job['title']}: {job['reason']}", file=sys.stderr)
         if failed:
             sys.exit(2 if all(job["mistake"] for job in failed) else 1)
 
@@ -114,15 +124,3 @@ def progress(grid: Grid) -> str:
         return said
     seconds = sum(ran) / len(ran) * (total - len(jobs) + len(running)) / max(len(running), 1)
     return f"{said}, about {f'{seconds / 60:.0f} min' if seconds > 90 else f'{seconds:.0f} s'} left"
-
-
-def _count(config: DictConfig) -> int | None:
-    """How many jobs Hydra's own sweeper makes of the overrides; None of another sweeper's, which decides as it goes."""
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-
-    if not config.hydra.sweeper._target_.endswith(BasicSweeper.__name__):
-        return None
-    given = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    overrides = parser.parse_overrides([*given, *config.hydra.overrides.task])
-    return sum(map(len, BasicSweeper.split_arguments(overrides, None)))
