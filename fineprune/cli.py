@@ -89,7 +89,7 @@ def _in_grid(grid: grids.Grid, job: Job, settings: DictConfig, folder: Path) -> 
             traceback.print_exc()
         reason = line or f"{type(error).__name__}: {' '.join(str(error).split())}"
         grid.note(number, grids.FAILED, reason=reason, mistake=line is not None)
-        print(f"error in job {number}: {reason}", file=sys.stderr)
+        print(f"error in {title}: {reason}", file=sys.stderr)
 
 
 def _named(argument: str, key: str) -> str:

@@ -40,10 +40,22 @@ class Experiment:
     @property
     def title(self) -> str:
         """As `channel_activation, sunglasses on synthetic_faces`, or `channel_activation, csaw_lab on csaw_lab`."""
-        backdoor = self.tags["badnet"] if self.tags["attack"] == "given" else self.tags["attack"]
+        return f"{self._what}, {self._where}"
+
+    def name(self, seed: int) -> str:
+        """The same with the seed; what tells runs apart stands first, since lists cut names short."""
+        return f"{self._what}, seed {seed}, {self._where}"
+
+    @property
+    def _what(self) -> str:
         tuned = "" if self.tags["finetune"] == "none" else " + fine-tuning"
         preset = f"{self.tags['experiment']}: " if "experiment" in self.tags else ""
-        return f"{preset}{self.tags['strategy']}{tuned}, {backdoor} on {self.tags['data']}"
+        return f"{preset}{self.tags['strategy']}{tuned}"
+
+    @property
+    def _where(self) -> str:
+        backdoor = self.tags["badnet"] if self.tags["attack"] == "given" else self.tags["attack"]
+        return f"{backdoor} on {self.tags['data']}"
 
 
 def build(settings: DictConfig) -> Experiment:
@@ -88,7 +100,7 @@ def record(settings: DictConfig, parts: Experiment) -> Record:
         for name, split in parts.badnet.data.splits.items()
     }
     tags = {**parts.tracking.context(), **parts.tags, "identity": _identity(params, datasets, parts.badnet)}
-    return Record(uuid4().hex, f"{parts.title}, seed {settings.seed}", now(), params, tags, datasets)
+    return Record(uuid4().hex, parts.name(settings.seed), now(), params, tags, datasets)
 
 
 def _identity(params: Mapping[str, str], datasets: Mapping[str, Any], badnet: BadNet) -> str:

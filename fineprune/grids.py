@@ -118,7 +118,7 @@ def progress(grid: Grid) -> str:
     """How far the grid is, as `3 finished, 1 failed, 2 running, about 14 min left`."""
     jobs, total = grid.jobs(), grid.about["jobs"]
     running = [job for job in jobs if "ended" not in job]
-    ran = [job["ended"] - job["started"] for job in jobs if "ended" in job and job["state"] != BEFORE]
+    ran = [job["ended"] - job["started"] for job in jobs if job["state"] == FINISHED]
     said = f"{summary(grid)}, {len(running)} running"
     if total is None or not ran:
         return said

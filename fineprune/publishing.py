@@ -20,16 +20,22 @@ if TYPE_CHECKING:
 
 BATCH = 1000
 KEY = "run_key"
-PROCESS = "process"
+PROCESS = "process"  # only while a run is RUNNING
+ABOUT = ("strategy", "finetune", "attack", "data")
 
 
 def context() -> dict[str, str]:
-    """Where and by which code and process a run is made, as tags."""
+    """Where and by which code a run is made, as tags."""
     from mlflow.tracking.context.registry import resolve_tags
 
     found: dict[str, str] = resolve_tags()
     commit = {"commit": found["mlflow.source.git.commit"]} if "mlflow.source.git.commit" in found else {}
-    return {**found, **commit, PROCESS: f"{socket.gethostname()}:{os.getpid()}"}
+    return found | commit
+
+
+def process() -> str:
+    """This process, as no other on any machine."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def holds(client: MlflowClient, experiment: str, record: Record) -> bool:
@@ -40,8 +46,8 @@ def holds(client: MlflowClient, experiment: str, record: Record) -> bool:
 def end_stale(client: MlflowClient, experiment: str, record: Record) -> None:
     """End as KILLED the same job's runs of the same grid whose process was on this machine and is no more."""
     for run in client.search_runs([experiment], f"{_alike(record)} and attributes.status = 'RUNNING'"):
-        host, _, process = run.data.tags.get(PROCESS, "").rpartition(":")
-        if host == socket.gethostname() and process.isdecimal() and not _alive(int(process)):
+        host, _, number = run.data.tags.get(PROCESS, "").rpartition(":")
+        if host == socket.gethostname() and number.isdecimal() and not _alive(int(number)):
             client.set_tag(run.info.run_id, "failure", "the process ended before the run did")
             client.set_terminated(run.info.run_id, "KILLED")
 
@@ -87,6 +93,8 @@ def complete(client: MlflowClient, experiment: str, record: Record, folder: Path
     for file in record.files:
         client.log_artifact(run.info.run_id, str(folder / file))
     _log_nets(client, experiment, run, record, folder)
+    if PROCESS in run.data.tags:
+        client.delete_tag(run.info.run_id, PROCESS)
     client.set_terminated(run.info.run_id, "FINISHED", record.ended)
 
 
@@ -104,8 +112,8 @@ def _log_nets(client: MlflowClient, experiment: str, run: Run, record: Record, f
     for file, step in record.nets.items():
         name = Path(file).stem
         if name not in done:
-            kind = name.split("_")[0]
-            model = client.create_logged_model(experiment, name, identifier, model_type=kind)
+            about = {"name": record.name, **{key: record.tags[key] for key in ABOUT if key in record.tags}}
+            model = client.create_logged_model(experiment, name, identifier, params=about)
             with tempfile.TemporaryDirectory() as aside:
                 (Path(aside) / file).symlink_to((folder / file).resolve())
                 _description(identifier, model.model_id, file).save(str(Path(aside) / "MLmodel"))

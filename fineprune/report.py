@@ -22,6 +22,8 @@ from fineprune.plots import anatomy_bars, curve, save_figure
 from fineprune.records import STEPS, Record, now
 from fineprune.sweep import BADNET, END, Sweep
 
+COUNTS = ("step", "pruned", "total")  # which compare between strategies only as fractions
+
 
 def write(sweep: Sweep, folder: Path, title: str, about: Mapping[str, Any]) -> list[Path]:
     """Write the tables, the pictures, the nets of each point and, last, `summary.json` to `folder`; return them all."""
@@ -81,18 +83,19 @@ def results(sweep: Sweep) -> dict[str, float]:
     found |= {f"badnet/{key.replace('pruned_', '')}": value for key, value in sweep.at(0).items() if "/pruned_" in key}
     for point, row in sweep.points.items():
         rates = sweep.at(row) | _tuned_names(sweep.tuned_at(point))
-        found |= {f"at_{point}/{key}": float(value) for key, value in rates.items() if key not in ("step", "total")}
+        found |= {f"at_{point}/{key}": float(value) for key, value in rates.items() if key not in COUNTS}
     return found
 
 
 def budget_tags(sweep: Sweep) -> dict[str, str]:
-    """For each budget the step that it led to, or that it was never reached."""
-    return {f"at_{name}": "not reached" if row is None else f"step {row}" for name, row in sweep.chosen.items()}
+    """For each budget how much it let be pruned, or that it was never reached."""
+    return {f"at_{name}": "not reached" if row is None else _share(sweep.at(row)) for name, row in sweep.chosen.items()}
 
 
 def completed(record: Record, sweep: Sweep, files: Sequence[Path]) -> Record:
     """`record` with all that the sweep found and wrote. Its steps are comparable between strategies."""
     places = (sweep.table["fraction_pruned"] * STEPS).round().astype(int)
+    steps = sweep.full_table.drop(columns=list(COUNTS)).assign(step=places)
     point_of = {net: sweep.points[net.split("_", 1)[1]] for net in sweep.nets if net != BADNET}
     nets = {f"{net}.h5": int(places[row]) for net, row in point_of.items()}
     return replace(
@@ -101,7 +104,7 @@ def completed(record: Record, sweep: Sweep, files: Sequence[Path]) -> Record:
         tags={**record.tags, **budget_tags(sweep)},
         note=note(sweep),
         metrics=results(sweep),
-        steps={str(name): list(values) for name, values in sweep.full_table.assign(step=places).items()},
+        steps={str(name): list(values) for name, values in steps.items()},
         files=[file.name for file in files if file.name not in nets],
         nets=nets,
     )

@@ -98,6 +98,7 @@ class MlflowTracking(Tracking):
             if "grid" in record.tags:
                 publishing.end_stale(client, experiment, record)
             logged = publishing.open_run(client, experiment, record).info.run_id
+            client.set_tag(logged, publishing.PROCESS, publishing.process())
         try:
             yield
         except BaseException as reason:

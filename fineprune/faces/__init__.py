@@ -38,8 +38,8 @@ def draw_faces(identities: int, per_identity: int, split: str, seed: int) -> Fac
     """Draw `per_identity` images of each of the first `identities` people of the population `seed`.
 
     A person is determined by `seed` and its number, an image also by `split` and its place among the images
-    of that person; splits are independent draws. What was drawn is kept, so it is read-only. A ConfigError says which argument
-    is wrong.
+    of that person; splits are independent draws. What was drawn is kept, so it is read-only. A ConfigError says
+    which argument is wrong.
     """
     for name, value, least in (("identities", identities, 1), ("per_identity", per_identity, 1), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
