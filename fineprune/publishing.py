@@ -33,8 +33,8 @@ def context() -> dict[str, str]:
     return found | commit
 
 
-def process() -> str:
-    """This process, as no other on any machine."""
+def this_process() -> str:
+    """The machine's name and the process's number."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
@@ -52,8 +52,11 @@ def end_stale(client: MlflowClient, experiment: str, record: Record) -> None:
             client.set_terminated(run.info.run_id, "KILLED")
 
 
-def open_run(client: MlflowClient, experiment: str, record: Record) -> Run:
-    """The run with the key of `record`, made if it is not there yet; of several, as a retried request leaves, one."""
+def open_run(client: MlflowClient, experiment: str, record: Record, process: str = "") -> Run:
+    """The run with the key of `record`, made if it is not there yet; of several, as a retried request leaves, one.
+
+    `process` is the one that the run will live and die with, if any.
+    """
     from mlflow.entities import Param
 
     there = client.search_runs([experiment], f"tags.{KEY} = '{record.key}'")
@@ -61,7 +64,7 @@ def open_run(client: MlflowClient, experiment: str, record: Record) -> Run:
     for double in found[1:]:
         client.delete_run(double.info.run_id)
     if not found:
-        tags = {**record.tags, KEY: record.key}
+        tags = {**record.tags, KEY: record.key} | ({PROCESS: process} if process else {})
         found = [client.create_run(experiment, start_time=record.started, tags=tags, run_name=record.name)]
     if found[0].info.status != "FINISHED":
         identifier = found[0].info.run_id

@@ -97,8 +97,7 @@ class MlflowTracking(Tracking):
             client, experiment = self.open()
             if "grid" in record.tags:
                 publishing.end_stale(client, experiment, record)
-            logged = publishing.open_run(client, experiment, record).info.run_id
-            client.set_tag(logged, publishing.PROCESS, publishing.process())
+            logged = publishing.open_run(client, experiment, record, publishing.this_process()).info.run_id
         try:
             yield
         except BaseException as reason:

@@ -255,8 +255,8 @@ def test_a_run_whose_process_is_no_more_is_ended_when_its_job_runs_again(
     ended.start()
     ended.join()
     client, experiment = tracking.open()
-    stale = publishing.open_run(client, experiment, opened()).info.run_id
-    client.set_tag(stale, "process", f"{host}:{os.getpid() if alive else ended.pid}")
+    process = f"{host}:{os.getpid() if alive else ended.pid}"
+    stale = publishing.open_run(client, experiment, opened(), process).info.run_id
     with tracking.run(opened()):
         assert client.get_run(stale).info.status == status
 
