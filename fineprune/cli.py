@@ -70,6 +70,9 @@ def run(job: Job, config: str, positional: str | None = None) -> None:
     except Exception as error:
         if _line(error) is None:
             raise
+        if begun := grids.Multirun.begun:
+            begun.undo()
+            _remove_empty(begun.folder)
         _leave(error)
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
@@ -28,7 +28,7 @@ class Grid:
     """The grid in the folder of a multirun: `grid.json` is written once, `jobs.jsonl` gains a line when a job does."""
 
     def __init__(self, folder: Path) -> None:
-        self._about, self._journal = folder / "grid.json", folder / "jobs.jsonl"
+        self.folder, self._about, self._journal = folder, folder / "grid.json", folder / "jobs.jsonl"
 
     @classmethod
     def current(cls) -> Grid | None:
@@ -44,9 +44,15 @@ class Grid:
 
     def begin(self, **about: Any) -> None:
         """Make the folder, with an empty journal."""
-        self._about.parent.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._about.write_text(json.dumps(about))
         self._journal.write_text("")
+
+    def undo(self) -> None:
+        """Remove what was written, and Hydra's own note of it, unless a job was started."""
+        if not self.jobs():
+            for file in (self._about, self._journal, self.folder / "multirun.yaml"):
+                file.unlink(missing_ok=True)
 
     def note(self, job: int, state: str, **more: Any) -> None:
         """Add a line to the journal. A line is one write, and so stays whole among those of other processes."""
@@ -81,6 +87,8 @@ def named(settings: DictConfig) -> str | None:
 class Multirun(Callback):
     """What Hydra calls in the parent of the jobs, before the first of them and after the last."""
 
+    begun: ClassVar[Grid | None] = None
+
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Name the grid: the same for the same overrides, whatever their order, but for those of tracking."""
         asked = [text for text in config.hydra.overrides.task if not text.startswith(("tracking", "grid="))]
@@ -92,7 +100,8 @@ class Multirun(Callback):
         # Of the sweepers Hydra's own alone knows before it begins how many jobs it will start.
         known = config.hydra.sweeper._target_.endswith(BasicSweeper.__name__)
         jobs = sum(map(len, BasicSweeper.split_arguments(overrides, None))) if known else None
-        Grid(Path(config.hydra.sweep.dir)).begin(name=str(name), varied=varied, jobs=jobs)
+        Multirun.begun = Grid(Path(config.hydra.sweep.dir).absolute())
+        Multirun.begun.begin(name=str(name), varied=varied, jobs=jobs)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Sum up, and leave with status 2 where users' mistakes were all that failed, with 1 where there was a bug."""

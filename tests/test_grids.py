@@ -63,7 +63,7 @@ def test_what_became_of_a_grid(grid: Grid, capsys: pytest.CaptureFixture[str]) -
     grid.note(0, grids.FAILED, reason="expected this, got that", mistake=True)
     grid.note(1, grids.INAPPLICABLE)
     grid.note(2, grids.BEFORE)
-    settings = compose(f"hydra.sweep.dir={grid._about.parent}", hydra_too=True)
+    settings = compose(f"hydra.sweep.dir={grid.folder}", hydra_too=True)
     with pytest.raises(SystemExit) as left:
         grids.Multirun().on_multirun_end(settings)
     said = capsys.readouterr()

@@ -41,6 +41,7 @@ CONFIG = [
     ("sweep", ["strategy.chunks=3"], "chunks"),
     ("sweep", ["--fast"], "expected settings as KEY=VALUE, got '--fast'"),
     ("sweep", ["budget=[0.1]"], "budget"),
+    ("sweep", ["-m", "strategy=nothing,none"], "channel_activation"),
     ("evaluate", ["data=nothing"], "synthetic_faces"),
 ]
 CONTENT = [
