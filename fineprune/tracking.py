@@ -94,10 +94,11 @@ class MlflowTracking(Tracking):
     def run(self, record: Record) -> Iterator[None]:
         logged = None
         with self._unless_away(), self._reaching():
-            client, experiment = self.open()
-            if "grid" in record.tags:
-                publishing.end_stale(client, experiment, record)
-            logged = publishing.open_run(client, experiment, record, publishing.this_process()).info.run_id
+            if not self._away:
+                client, experiment = self.open()
+                if "grid" in record.tags:
+                    publishing.end_stale(client, experiment, record)
+                logged = publishing.open_run(client, experiment, record, publishing.this_process()).info.run_id
         try:
             yield
         except BaseException as reason:
