@@ -70,10 +70,11 @@ def run(job: Job, config: str, positional: str | None = None) -> None:
     except Exception as error:
         if _line(error) is None:
             raise
-        if begun := grids.Multirun.begun:
-            begun.undo()
-            _remove_empty(begun.folder)
         _leave(error)
+    finally:
+        if (grid := grids.Multirun.begun) and not grid.jobs():
+            grid.undo()
+            _remove_empty(grid.folder)
 
 
 def _in_grid(grid: grids.Grid, job: Job, settings: DictConfig, folder: Path) -> None:

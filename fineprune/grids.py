@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -49,10 +51,9 @@ class Grid:
         self._journal.write_text("")
 
     def undo(self) -> None:
-        """Remove what was written, and Hydra's own note of it, unless a job was started."""
-        if not self.jobs():
-            for file in (self._about, self._journal, self.folder / "multirun.yaml"):
-                file.unlink(missing_ok=True)
+        """Remove what was written, and Hydra's own note of it."""
+        for file in (self._about, self._journal, self.folder / "multirun.yaml"):
+            file.unlink(missing_ok=True)
 
     def note(self, job: int, state: str, **more: Any) -> None:
         """Add a line to the journal. A line is one write, and so stays whole among those of other processes."""
@@ -97,15 +98,20 @@ class Multirun(Callback):
         parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
         overrides = parser.parse_overrides([*given, *config.hydra.overrides.task])
         varied = [override.get_key_element() for override in overrides if override.is_sweep_override()]
-        # Of the sweepers Hydra's own alone knows before it begins how many jobs it will start.
-        known = config.hydra.sweeper._target_.endswith(BasicSweeper.__name__)
-        jobs = sum(map(len, BasicSweeper.split_arguments(overrides, None))) if known else None
+        jobs = None
+        # Of the sweepers Hydra's own alone knows beforehand; what it cannot take, it will say itself.
+        if config.hydra.sweeper._target_.endswith(BasicSweeper.__name__):
+            with suppress(HydraException):
+                jobs = sum(map(len, BasicSweeper.split_arguments(overrides, None)))
         Multirun.begun = Grid(Path(config.hydra.sweep.dir).absolute())
         Multirun.begun.begin(name=str(name), varied=varied, jobs=jobs)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Sum up, and leave with status 2 where users' mistakes were all that failed, with 1 where there was a bug."""
         grid = Grid(Path(config.hydra.sweep.dir))
+        if not grid.jobs():
+            print("error: expected at least one job, got none: let glob() match some choice", file=sys.stderr)
+            sys.exit(2)
         failed = [job for job in grid.jobs() if job["state"] == FAILED]
         print(f"grid {grid.about['name']}: {summary(grid)}", flush=True)
         for job in failed:

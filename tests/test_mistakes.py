@@ -42,6 +42,8 @@ CONFIG = [
     ("sweep", ["--fast"], "expected settings as KEY=VALUE, got '--fast'"),
     ("sweep", ["budget=[0.1]"], "budget"),
     ("sweep", ["-m", "strategy=nothing,none"], "channel_activation"),
+    ("sweep", ["-m", "strategy=glob(x*)"], "expected at least one job, got none: let glob() match some choice"),
+    ("sweep", ["-m", "seed=interval(0,3)"], "BasicSweeper does not support sweep type"),
     ("evaluate", ["data=nothing"], "synthetic_faces"),
 ]
 CONTENT = [
