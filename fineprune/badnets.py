@@ -25,13 +25,12 @@ GIVEN = "given"
 class BadNet:
     """A network under examination, and the data to examine it on.
 
-    `attack` and `architecture` are their names where it was trained here, and `card` is what is known of it.
+    `attack` is what it was trained under here, and `card` what is known of it.
     """
 
     model: keras.Model
     data: Data
     attack: str = GIVEN
-    architecture: str = GIVEN
     card: Mapping[str, Any] = field(default_factory=dict)
 
 

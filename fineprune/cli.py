@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,11 +18,13 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from fineprune import grids
 from fineprune.errors import ConfigError, FinepruneError
+
+Job = Callable[[DictConfig, Path], str | None]
 
 # `data.poisoned.NAME=FILE` may bring any NAME: a struct's keys would have to be known.
 ConfigStore.instance().store(
@@ -29,30 +32,37 @@ ConfigStore.instance().store(
 )
 
 
-def run(job: Callable[[DictConfig, Path], None], config: str) -> None:
-    """Run `job(settings, run folder)` under Hydra with the settings of `conf/<config>.yaml` and the command line."""
+def run(job: Job, config: str, positional: str | None = None) -> None:
+    """Run `job(settings, run folder)` under Hydra with the settings of `conf/<config>.yaml` and the command line.
+
+    `job` may tell how it ended, by one of the states of `grids`; nothing means finished. An argument that is no
+    KEY=VALUE is the value of the setting `positional`.
+    """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach this function rather than Hydra's own printing
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
 
     def task(settings: DictConfig) -> None:
-        hydra_settings = HydraConfig.get()
-        folder = Path(hydra_settings.runtime.output_dir)
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        grid = grids.Grid.current()
         try:
             with _quiet_start():
                 import tf_keras  # noqa: F401
-            job(settings, folder)
+            if grid:
+                _in_grid(grid, job, settings, folder)
+            else:
+                job(settings, folder)
         except Exception as error:
             if _line(error) is None:
                 raise
             _remove_empty(folder)
-            if hydra_settings.mode is RunMode.RUN:
-                _leave(error)
-            print(f"error in job {hydra_settings.job.num}: {_line(error)}", file=sys.stderr)
-            raise
+            _leave(error)
+        _remove_empty(folder)
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a results table must not fail over a ′
     try:
+        if positional:
+            sys.argv[1:] = [_named(argument, positional) for argument in sys.argv[1:]]
         _check_flags(sys.argv[1:])
         hydra.main(version_base="1.3", config_path="pkg://conf", config_name=config)(task)()
     except KeyboardInterrupt:
@@ -61,6 +71,37 @@ def run(job: Callable[[DictConfig, Path], None], config: str) -> None:
         if _line(error) is None:
             raise
         _leave(error)
+    finally:
+        if (grid := grids.Multirun.begun) and not grid.jobs():
+            grid.undo()
+            _remove_empty(grid.folder)
+
+
+def _in_grid(grid: grids.Grid, job: Job, settings: DictConfig, folder: Path) -> None:
+    """Run one of many jobs: whatever becomes of it, the others go on."""
+    number = HydraConfig.get().job.num
+    title = grid.title(number, HydraConfig.get().overrides.task)
+    grid.note(number, "started", title=title)
+    print(title, flush=True)
+    if sys.stderr.isatty():
+        print(grids.progress(grid), file=sys.stderr)
+    try:
+        grid.note(number, job(settings, folder) or grids.FINISHED)
+    except Exception as error:
+        line = _line(error)
+        if line is None:
+            traceback.print_exc()
+        reason = line or f"{type(error).__name__}: {' '.join(str(error).split())}"
+        grid.note(number, grids.FAILED, reason=reason, mistake=line is not None)
+        print(f"error in {title}: {reason}", file=sys.stderr)
+
+
+def _named(argument: str, key: str) -> str:
+    """A setting `key` of an argument that is a value alone, or a folder with a = in its name."""
+    if argument.startswith("-") or ("=" in argument and not Path(argument).is_dir()):
+        return argument
+    escaped = argument.replace("\\", "\\\\").replace("'", "\\'")
+    return f"{key}='{escaped}'"
 
 
 def _leave(error: Exception) -> NoReturn:

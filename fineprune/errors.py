@@ -19,3 +19,7 @@ class ModelError(FinepruneError):
 
 class NotApplicable(FinepruneError):
     """A strategy cannot work on this network."""
+
+
+class TrackingError(FinepruneError):
+    """The log of runs cannot be reached."""

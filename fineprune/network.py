@@ -13,7 +13,7 @@ import tf_keras as keras
 from numpy.typing import NDArray
 
 from fineprune import graph
-from fineprune.errors import ModelError, NotApplicable
+from fineprune.errors import ConfigError, ModelError, NotApplicable
 from fineprune.splits import Split
 from fineprune.strategy import Step
 
@@ -126,12 +126,12 @@ class Network:
             return graph.call_of(self.model, layer)
         except StopIteration:
             names = ", ".join(node.layer.name for node in graph.calls(self.model))
-            raise NotApplicable(f"expected the name of a layer, one of {names}, got {layer!r}") from None
+            raise ConfigError(f"expected the name of a layer, one of {names}, got {layer!r}") from None
 
     def unit(self, layer: str) -> Unit:
-        """The prunable layer of that name; raises NotApplicable where there is none."""
+        """The prunable layer of that name; raises ConfigError where there is none."""
         if layer not in self.units:
-            raise NotApplicable(f"expected the name of a prunable layer, one of {', '.join(self.units)}, got {layer!r}")
+            raise ConfigError(f"expected the name of a prunable layer, one of {', '.join(self.units)}, got {layer!r}")
         return self.units[layer]
 
     def mean_activation(self, layer: str, split: Split) -> NDArray[np.float64]:

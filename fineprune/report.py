@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
 from fineprune import budgets as falls
 from fineprune import tables
@@ -15,7 +19,10 @@ from fineprune.metrics import CLEAN_TEST, CLEAN_VALID, of_net
 from fineprune.model_files import save_model
 from fineprune.pictures import failures
 from fineprune.plots import anatomy_bars, curve, save_figure
+from fineprune.records import STEPS, Record, now
 from fineprune.sweep import BADNET, END, Sweep
+
+COUNTS = ("step", "pruned", "total")  # which compare between strategies only as fractions
 
 
 def write(sweep: Sweep, folder: Path, title: str, about: Mapping[str, Any]) -> list[Path]:
@@ -76,17 +83,49 @@ def results(sweep: Sweep) -> dict[str, float]:
     found |= {f"badnet/{key.replace('pruned_', '')}": value for key, value in sweep.at(0).items() if "/pruned_" in key}
     for point, row in sweep.points.items():
         rates = sweep.at(row) | _tuned_names(sweep.tuned_at(point))
-        found |= {f"at_{point}/{key}": float(value) for key, value in rates.items() if key not in ("step", "total")}
+        found |= {f"at_{point}/{key}": float(value) for key, value in rates.items() if key not in COUNTS}
     return found
 
 
 def budget_tags(sweep: Sweep) -> dict[str, str]:
-    """For each budget the step that it led to, or that it was never reached."""
-    return {f"at_{name}": "not reached" if row is None else f"step {row}" for name, row in sweep.chosen.items()}
+    """For each budget how much it let be pruned, or that it was never reached."""
+    return {f"at_{name}": "not reached" if row is None else _share(sweep.at(row)) for name, row in sweep.chosen.items()}
+
+
+def completed(record: Record, sweep: Sweep, files: Sequence[Path]) -> Record:
+    """`record` with all that the sweep found and wrote. Its steps are comparable between strategies."""
+    places = (sweep.table["fraction_pruned"] * STEPS).round().astype(int)
+    steps = sweep.full_table.drop(columns=list(COUNTS)).assign(step=places)
+    point_of = {net: sweep.points[net.split("_", 1)[1]] for net in sweep.nets if net != BADNET}
+    nets = {f"{net}.h5": int(places[row]) for net, row in point_of.items()}
+    return replace(
+        record,
+        ended=now(),
+        tags={**record.tags, **budget_tags(sweep)},
+        note=note(sweep),
+        metrics=results(sweep),
+        steps={str(name): list(values) for name, values in steps.items()},
+        files=[file.name for file in files if file.name not in nets],
+        nets=nets,
+    )
+
+
+def note(sweep: Sweep) -> str:
+    """The table of rates in Markdown, for the log."""
+    table = _table(sweep)
+    table.box, table.pad_edge, table.caption = box.MARKDOWN, True, None
+    text = StringIO()
+    Console(file=text, width=200).print(table)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines() if line.strip())
 
 
 def show(sweep: Sweep, console: Console) -> None:
     """Print B, and, at each budget, B′ and the GoodNet, pruned alone and fine-tuned."""
+    console.print(_table(sweep))
+    console.print(tables.anatomy_table(sweep.anatomy))
+
+
+def _table(sweep: Sweep) -> Table:
     table = tables.rates_table("budget", "pruned", "net")
     tables.add(table, ("0 %", "0", "B"), _rates(sweep, sweep.at(0), "pruned"))
     for name, row in sweep.chosen.items():
@@ -99,8 +138,7 @@ def show(sweep: Sweep, console: Console) -> None:
         if tuned := sweep.tuned_at(name):
             tables.add(table, ("", "tuned", "B′"), _rates(sweep, tuned, "pruned"))
             tables.add(table, ("", "", "GoodNet"), _rates(sweep, tuned, "goodnet"))
-    console.print(table)
-    console.print(tables.anatomy_table(sweep.anatomy))
+    return table
 
 
 def _share(point: Mapping[str, float]) -> str:

@@ -58,7 +58,7 @@ class Trained(Source):
                     stacklevel=2,
                 )
         name = f"{attack.name} ({attack.variant})" if attack.variant else attack.name
-        return BadNet(model_files.load_model(path), poisoned, name, settings["architecture"], card)
+        return BadNet(model_files.load_model(path), poisoned, name, card)
 
     def _card(self, path: Path, data: Data, attack: Attack) -> dict[str, Any]:
         """What is known of the network, its rates measured anew where they are those of other test images."""

@@ -101,13 +101,19 @@ def test_not_applicable_without_a_pooling_layer(clean: ArraySplit) -> None:
             "expected the name of a prunable layer, one of conv_1, conv_2, hidden, got 'conv_9'",
         ),
         ({"layers": "output"}, "expected the name of a prunable layer, one of conv_1, conv_2, hidden, got 'output'"),
-        ({"layers": ["conv_2", "conv_1"]}, "expected 'conv_1' to have the 6 channels of 'pool_2', got 4"),
     ],
 )
-def test_not_applicable(model: keras.Model, clean: ArraySplit, settings: dict[str, str], message: str) -> None:
-    with pytest.raises(NotApplicable) as error:
+def test_a_layer_that_is_not_there(
+    model: keras.Model, clean: ArraySplit, settings: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ConfigError) as error:
         ChannelActivation(**settings).scores(Network(model), clean)
     assert str(error.value) == message
+
+
+def test_not_applicable_to_layers_of_unlike_width(model: keras.Model, clean: ArraySplit) -> None:
+    with pytest.raises(NotApplicable, match=r"^expected 'conv_1' to have the 6 channels of 'pool_2', got 4$"):
+        ChannelActivation(layers=["conv_2", "conv_1"]).scores(Network(model), clean)
 
 
 def test_rank_at_is_a_name() -> None:

@@ -29,10 +29,10 @@ CHOICES = [f"{group}={file.stem}" for group in GROUPS for file in sorted(CONF.gl
 NETS: list[Callable[[], keras.Model]] = [tiny, residual, deepid]
 
 
-def compose(*overrides: str, config: str = "sweep") -> DictConfig:
+def compose(*overrides: str, config: str = "sweep", hydra_too: bool = False) -> DictConfig:
     assert cli.run  # the module brings the schema of data.poisoned
     with hydra.initialize_config_module("conf", version_base="1.3"):
-        return hydra.compose(config, list(overrides))
+        return hydra.compose(config, list(overrides), return_hydra_config=hydra_too)
 
 
 @cache

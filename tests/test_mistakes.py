@@ -5,11 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tf_keras as keras
 from commands import run
-from nets import deepid, residual, tiny
+from nets import deepid, tiny
 from samples import pictures, write_h5
-from tf_keras import layers
 
 from fineprune.model_files import save_model
 
@@ -26,10 +24,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_model(tiny(), made / "net.h5")
     save_model(deepid(), made / "larger.h5")
     deepid().save_weights(made / "weights.h5")
-    image = layers.Input((12, 10, 3))
-    flat = layers.Flatten()(layers.Conv2D(4, 3, name="conv")(image))
-    save_model(keras.Model(image, layers.Dense(5, activation="softmax")(flat)), made / "no_pooling.h5")
-    save_model(residual(), made / "residual.h5")
     good, labels = pictures(12), np.arange(12) % 5
     write_h5(made / "images.h5", good, labels)
     write_h5(made / "channels_last.h5", good.transpose(0, 2, 3, 1), labels)
@@ -47,6 +41,9 @@ CONFIG = [
     ("sweep", ["strategy.chunks=3"], "chunks"),
     ("sweep", ["--fast"], "expected settings as KEY=VALUE, got '--fast'"),
     ("sweep", ["budget=[0.1]"], "budget"),
+    ("sweep", ["-m", "strategy=nothing,none"], "channel_activation"),
+    ("sweep", ["-m", "strategy=glob(x*)"], "expected at least one job, got none: let glob() match some choice"),
+    ("sweep", ["-m", "seed=interval(0,3)"], "BasicSweeper does not support sweep type"),
     ("evaluate", ["data=nothing"], "synthetic_faces"),
 ]
 CONTENT = [
@@ -67,8 +64,15 @@ CONTENT = [
     ("sweep", [*SWEEP, "data.poisoned.a=fraction.h5"], "to hold whole numbers from 0, got 0.5 in row 0"),
     ("sweep", [*SWEEP, "data.clean_test=nan.h5"], "got NaN or infinity in row 0"),
     ("sweep", [*SWEEP, "data.clean_test=empty.h5"], "expected at least one image in empty.h5, got none"),
-    ("sweep", [*SWEEP, "badnet.model=no_pooling.h5"], "expected a network with a pooling layer"),
-    ("sweep", [*SWEEP, "badnet.model=residual.h5"], "expected one prunable layer to feed 'pool'"),
+    (
+        "sweep",
+        [*SWEEP, "strategy.layers=conv_9"],
+        "expected the name of a prunable layer, one of conv_1, conv_2, hidden",
+    ),
+    ("sweep", [*SWEEP, "strategy.rank_at=pool"], "expected the name of a layer, one of "),
+    ("sweep", [*SWEEP, "grid=a b"], "expected grid to be a name of letters, digits, -, _ and ., got 'a b'"),
+    ("publish", [], "folder"),
+    ("publish", ["nowhere"], "expected the folder of a finished sweep, with run.json in it, got nowhere"),
     ("sweep", [*SWEEP, "badnet.model=weights.h5"], "expected a whole network in weights.h5"),
     ("sweep", [*SWEEP, "budgets=0.02"], "expected budgets to be "),
     ("sweep", [*SWEEP, "data.clean_valid=null"], "expected data.clean_valid"),

@@ -148,9 +148,12 @@ def test_the_run_is_in_mlflow(swept: Path) -> None:
     assert logged.info.status == "FINISHED"
     history = client.get_metric_history(logged.info.run_id, "clean_test/pruned_accuracy")
     table = pd.read_csv(swept / "out" / "performance.csv")
+    hundredths_of_a_percent = [round(10_000 * pruned / 60) for pruned in table["pruned"]]
     assert {point.step: point.value for point in history} == pytest.approx(
-        table["clean_test/pruned_accuracy"].to_dict()
+        dict(zip(hundredths_of_a_percent, table["clean_test/pruned_accuracy"], strict=True))
     )
+    forward = logged.data.metrics["seconds/forward"]
+    assert 0 < forward < logged.data.metrics["seconds/evaluation"]
     assert {given.dataset.name for given in logged.inputs.dataset_inputs} >= {"clean_valid", "clean_test", "sunglasses"}
 
 

@@ -120,7 +120,7 @@ def test_a_budget_that_is_never_reached_is_said(model: keras.Model) -> None:
         (
             {},
             Says(Step({"output": np.zeros(5)})),
-            NotApplicable,
+            ConfigError,
             "expected the name of a prunable layer, one of conv_1, conv_2, hidden, got 'output'",
         ),
         ({}, Says(keep(0, 1, 1)), NotApplicable, "expected keep['conv_1'] of shape (4,), got (3,)"),

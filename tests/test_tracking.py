@@ -1,117 +1,264 @@
-"""What a sweep leaves in MLflow, also when it fails, and when several start at once."""
+"""What a sweep leaves in MLflow, also when it fails, is published in pieces, and when several start at once."""
 
+import multiprocessing
+import os
+import shutil
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import mlflow
-import pandas as pd
+import numpy as np
 import pytest
 from mlflow.entities import Run as Logged
-from samples import pictures, split
+from nets import tiny
+from samples import pictures
 
-from fineprune.errors import ConfigError, FinepruneError
+from fineprune import publishing, records
+from fineprune.errors import ConfigError, DataError, FinepruneError, TrackingError
+from fineprune.model_files import save_model
+from fineprune.records import Record
 from fineprune.tracking import MlflowTracking, NoTracking
 
-PARAMS = {"seed": 0, "data.name": "faces", "budgets": [0.02, 0.1], "data.clean_test": None}
-TABLE = pd.DataFrame(
-    {"step": [0, 1, 2], "fraction_pruned": [0.0, 0.5, 1.0], "glasses/pruned_asr": [0.9, 0.25, 0.0]},
-)
+STEPS = {"step": [0, 5000, 10000], "fraction_pruned": [0.0, 0.5, 1.0], "glasses/pruned_asr": [0.9, 0.25, 0.0]}
+
+
+def opened(**more: Any) -> Record:
+    """The record of a run that has found nothing yet."""
+    tags = {"strategy": "activation", "identity": "abc", "grid": "g"}
+    data = {"clean_valid": {"digest": "d1", "images": 4, "shape": [12, 10, 3]}}
+    return Record(uuid4().hex, "activation on faces", 1_000, {"seed": "0", "data.name": "faces"}, tags, data, **more)
+
+
+def swept(folder: Path, record: Record | None = None, steps: dict[str, list[float]] = STEPS) -> Record:
+    """A folder as a finished sweep leaves it, with one table and one net."""
+    (folder / "performance.csv").write_text("step\n")
+    save_model(tiny(), folder / "pruned_2_percent.h5")
+    done = replace(
+        record or opened(),
+        ended=3_000,
+        note="| a |",
+        metrics={"at_2_percent/glasses/goodnet_asr": 0.125},
+        steps=steps,
+        files=["performance.csv"],
+        nets={"pruned_2_percent.h5": 5000},
+    )
+    records.write(done, folder)
+    return done
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What MLflow takes seconds to set up."""
+    file = tmp_path_factory.mktemp("store") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{file}").search_experiments()
+    return file
 
 
 @pytest.fixture
-def tracking(tmp_path: Path) -> MlflowTracking:
+def tracking(tmp_path: Path, empty_store: Path) -> MlflowTracking:
+    (tmp_path / "log").mkdir()
+    shutil.copy(empty_store, tmp_path / "log")
     return MlflowTracking("trial", f"sqlite:///{tmp_path}/log/mlflow.db")
 
 
-def runs(tracking: MlflowTracking) -> list[Logged]:
-    client = mlflow.MlflowClient(tracking.uri)
-    (experiment,) = [found for found in client.search_experiments() if found.name == "trial"]
-    return list(client.search_runs([experiment.experiment_id]))
+@pytest.fixture
+def fresh(tmp_path: Path) -> MlflowTracking:
+    """A store that is not there yet."""
+    return MlflowTracking("trial", f"sqlite:///{tmp_path}/fresh/mlflow.db")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A run folder with one file."""
+    """An empty run folder."""
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "performance.csv").write_text("step\n")
     return tmp_path / "out"
 
 
-def log(tracking: MlflowTracking, folder: Path, fail_before: bool = False, fail_after: bool = False) -> None:
-    with tracking.run("activation on faces") as run:
-        if fail_before:
-            raise ConfigError("expected this, got that")
-        run.start(PARAMS, {"strategy": "activation"}, {"clean_valid": split(pictures(4), 2)})
-        if fail_after:
-            raise ZeroDivisionError("division\nby zero")
-        run.finish(
-            TABLE, {"at_2_percent/glasses/goodnet_asr": 0.125}, {"at_2_percent": "step 1"}, list(folder.iterdir())
-        )
+def runs(tracking: MlflowTracking) -> list[Logged]:
+    client, experiment = tracking.open()
+    return list(client.search_runs([experiment]))
+
+
+def histories(tracking: MlflowTracking, run: Logged) -> dict[str, list[tuple[int, float]]]:
+    """Every value of every metric, by step."""
+    client, _ = tracking.open()
+    found = {name: client.get_metric_history(run.info.run_id, name) for name in run.data.metrics}
+    return {name: sorted((point.step, point.value) for point in history) for name, history in found.items()}
+
+
+EXPECTED = {
+    "fraction_pruned": [(0, 0.0), (5000, 0.5), (10000, 1.0)],
+    "glasses/pruned_asr": [(0, 0.9), (5000, 0.25), (10000, 0.0)],
+    "at_2_percent/glasses/goodnet_asr": [(0, 0.125)],
+}
+
+
+def log(tracking: MlflowTracking, folder: Path) -> None:
+    record = opened()
+    with tracking.run(record):
+        swept(folder, record)
+    tracking.publish(folder)
 
 
 def test_a_finished_run(tracking: MlflowTracking, folder: Path, tmp_path: Path) -> None:
     log(tracking, folder)
     (run,) = runs(tracking)
     assert (run.info.status, run.info.run_name) == ("FINISHED", "activation on faces")
-    assert run.data.params == {key: str(value) for key, value in PARAMS.items()}
-    assert run.data.tags.items() >= {"strategy": "activation", "at_2_percent": "step 1"}.items()
-    assert "failure" not in run.data.tags
-    assert run.data.metrics["at_2_percent/glasses/goodnet_asr"] == 0.125
+    assert (run.info.start_time, run.info.end_time) == (1_000, 3_000)
+    assert run.data.params == {"seed": "0", "data.name": "faces"}
+    assert run.data.tags.items() >= {"strategy": "activation", "grid": "g", "mlflow.note.content": "| a |"}.items()
+    assert not {"failure", "process"} & set(run.data.tags)
+    assert histories(tracking, run) == EXPECTED
     artifacts = mlflow.MlflowClient(tracking.uri).list_artifacts(run.info.run_id)
     assert [file.path for file in artifacts] == ["performance.csv"]
     assert run.info.artifact_uri.startswith((tmp_path / "log" / "artifacts").as_uri())
+
+
+def test_a_run_shows_as_running_until_it_is_published(tracking: MlflowTracking, folder: Path) -> None:
+    record = opened()
+    with tracking.run(record):
+        assert runs(tracking)[0].info.status == "RUNNING"
+        swept(folder, record)
+    assert runs(tracking)[0].info.status == "RUNNING"
 
 
 def test_the_data_by_name_and_digest(tracking: MlflowTracking, folder: Path) -> None:
     log(tracking, folder)
     (run,) = runs(tracking)
     (given,) = run.inputs.dataset_inputs
-    assert (given.dataset.name, given.dataset.digest) == ("clean_valid", split(pictures(4), 2).digest)
+    assert (given.dataset.name, given.dataset.digest) == ("clean_valid", "d1")
     assert given.dataset.profile == '{"images": 4, "shape": [12, 10, 3]}'
 
 
-def test_each_step_of_the_table_is_an_integer_step_of_its_metrics(tracking: MlflowTracking, folder: Path) -> None:
-    log(tracking, folder)
-    (run,) = runs(tracking)
-    client = mlflow.MlflowClient(tracking.uri)
-    for name in ("fraction_pruned", "glasses/pruned_asr"):
-        history = client.get_metric_history(run.info.run_id, name)
-        logged = {point.step: point.value for point in history}
-        assert logged == dict(zip(TABLE["step"], TABLE[name], strict=True))
-
-
 def test_more_metrics_than_fit_in_a_batch(tracking: MlflowTracking, folder: Path) -> None:
-    table = pd.DataFrame({"step": range(1501), "fraction_pruned": [n / 1500 for n in range(1501)]})
-    with tracking.run("long") as run:
-        run.start({}, {}, {})
-        run.finish(table, {}, {}, list(folder.iterdir()))
+    steps = {"step": list(range(1501)), "fraction_pruned": [n / 1500 for n in range(1501)]}
+    swept(folder, steps=steps)
+    tracking.publish(folder)
     (logged,) = runs(tracking)
-    history = mlflow.MlflowClient(tracking.uri).get_metric_history(logged.info.run_id, "fraction_pruned")
-    assert sorted(point.step for point in history) == list(range(1501))
+    assert histories(tracking, logged)["fraction_pruned"] == list(zip(*steps.values(), strict=True))
 
 
-def test_a_run_that_breaks_is_failed_with_the_reason(tracking: MlflowTracking, folder: Path) -> None:
-    with pytest.raises(ZeroDivisionError):
-        log(tracking, folder, fail_after=True)
+@pytest.mark.filterwarnings("ignore:.*type hint:UserWarning")  # of MLflow's own, when it loads its pyfunc
+def test_a_net_is_a_model_that_pyfunc_loads_without_pickle(tracking: MlflowTracking, folder: Path) -> None:
+    log(tracking, folder)
+    client, experiment = tracking.open()
+    (model,) = client.search_logged_models([experiment])
+    assert (model.name, model.status, model.source_run_id) == (
+        "pruned_2_percent",
+        "READY",
+        runs(tracking)[0].info.run_id,
+    )
+    assert {Path(file.path).name for file in client.list_logged_model_artifacts(model.model_id)} == {
+        "MLmodel",
+        "pruned_2_percent.h5",
+    }
+    mlflow.set_tracking_uri(tracking.uri)
+    images = pictures(7).astype(np.float32) / 255
+    loaded = mlflow.pyfunc.load_model(model.model_uri)
+    np.testing.assert_allclose(loaded.predict(images), tiny().predict(images, verbose=0), atol=1e-6)
+
+
+def test_published_again_it_is_there_once(tracking: MlflowTracking, folder: Path) -> None:
+    log(tracking, folder)
+    before = runs(tracking)[0].to_dictionary()
+    tracking.publish(folder)
+    assert [run.to_dictionary() for run in runs(tracking)] == [before]
+
+
+@pytest.mark.parametrize(
+    "broken", ["log_inputs", "log_artifact", "log_model_artifacts", "finalize_logged_model", "log_outputs"]
+)
+def test_what_was_half_published_is_completed(
+    broken: str, tracking: MlflowTracking, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(*_: Any, **__: Any) -> None:
+        raise OSError("cut off")
+
+    swept(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.MlflowClient, broken, cut)
+        with pytest.raises(TrackingError, match="got: cut off"):
+            tracking.publish(folder)
+    assert runs(tracking)[0].info.status == "RUNNING"
+    tracking.publish(folder)
+    (run,) = runs(tracking)
+    assert run.info.status == "FINISHED"
+    assert histories(tracking, run) == EXPECTED
+    assert len(run.inputs.dataset_inputs) == len(run.outputs.model_outputs) == 1
+    client, experiment = tracking.open()
+    assert [model.name for model in client.search_logged_models([experiment])] == ["pruned_2_percent"]
+
+
+def test_of_a_run_that_a_retried_request_made_twice_one_stays(tracking: MlflowTracking, folder: Path) -> None:
+    record = swept(folder)
+    client, experiment = tracking.open()
+    for _ in range(2):
+        client.create_run(experiment, tags={publishing.KEY: record.key})
+    tracking.publish(folder)
+    assert [run.info.status for run in runs(tracking)] == ["FINISHED"]
+
+
+def test_a_run_that_breaks_is_failed_with_the_reason(tracking: MlflowTracking) -> None:
+    with pytest.raises(ZeroDivisionError), tracking.run(opened()):
+        raise ZeroDivisionError("division\nby zero")
     (run,) = runs(tracking)
     assert run.info.status == "FAILED"
     assert run.data.tags["failure"] == "ZeroDivisionError: division by zero"
 
 
-def test_a_mistake_before_the_start_leaves_nothing(tracking: MlflowTracking, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError):
-        log(tracking, tmp_path, fail_before=True)
-    assert list(tmp_path.iterdir()) == []
+def test_a_run_that_is_stopped_is_killed(tracking: MlflowTracking) -> None:
+    with pytest.raises(KeyboardInterrupt), tracking.run(opened()):
+        raise KeyboardInterrupt
+    assert runs(tracking)[0].info.status == "KILLED"
 
 
 def test_finished_runs_are_read_back(tracking: MlflowTracking, folder: Path) -> None:
     log(tracking, folder)
-    with pytest.raises(ZeroDivisionError):
-        log(tracking, folder, fail_after=True)
+    with pytest.raises(ZeroDivisionError), tracking.run(opened()):
+        raise ZeroDivisionError
     (row,) = tracking.finished().to_dict("records")
     assert row["at_2_percent/glasses/goodnet_asr"] == 0.125
     assert (row["strategy"], row["seed"]) == ("activation", "0")
+
+
+def test_a_grid_holds_what_is_finished_and_the_same(tracking: MlflowTracking, folder: Path) -> None:
+    assert not tracking.holds(opened())
+    with tracking.run(record := opened()):
+        assert not tracking.holds(opened())
+        swept(folder, record)
+    tracking.publish(folder)
+    assert tracking.holds(opened())
+    for other in ({"identity": "abd"}, {"grid": "h"}):
+        assert not tracking.holds(replace(opened(), tags={**opened().tags, **other}))
+
+
+def test_looking_for_finished_runs_makes_no_store(fresh: MlflowTracking, tmp_path: Path) -> None:
+    assert not fresh.holds(opened())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "alive", "status"),
+    [(socket.gethostname(), False, "KILLED"), (socket.gethostname(), True, "RUNNING"), ("other", False, "RUNNING")],
+)
+def test_a_run_whose_process_is_no_more_is_ended_when_its_job_runs_again(
+    host: str, alive: bool, status: str, tracking: MlflowTracking
+) -> None:
+    ended = multiprocessing.get_context("spawn").Process()
+    ended.start()
+    ended.join()
+    client, experiment = tracking.open()
+    process = f"{host}:{os.getpid() if alive else ended.pid}"
+    stale = publishing.open_run(client, experiment, opened(), process).info.run_id
+    with tracking.run(opened()):
+        assert client.get_run(stale).info.status == status
 
 
 def test_a_deleted_experiment_is_said(tracking: MlflowTracking) -> None:
@@ -124,29 +271,143 @@ def test_a_deleted_experiment_is_said(tracking: MlflowTracking) -> None:
 
 def test_a_store_that_is_none_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(
-        FinepruneError, match="^expected an MLflow store at sqlite:////.*; set tracking.uri or tracking"
+    none = MlflowTracking("trial", f"sqlite:///{tmp_path}/file/mlflow.db")
+    with (
+        pytest.raises(FinepruneError, match="^expected an MLflow store at sqlite:////.*; set tracking.uri or tracking"),
+        none.run(opened()),
     ):
-        MlflowTracking("trial", f"sqlite:///{tmp_path}/file/mlflow.db").open()
+        pytest.fail("the sweep must not start")
 
 
 def test_no_tracking_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with NoTracking().run("name") as run:
-        run.start(PARAMS, {}, {})
-        run.finish(TABLE, {}, {}, [])
+    with NoTracking().run(opened()):
+        pass
+    NoTracking().publish(tmp_path)
+    assert not NoTracking().holds(opened())
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "expected the folder of a finished sweep, with run.json in it"),
+        ("{", "as a sweep wrote it, got: Expecting property name"),
+        ("[]", "as a sweep wrote it, got: "),
+        ('"files": ["../secret"]', "got: file name '../secret'"),
+        ('"files": ["gone.csv"]', "expected gone.csv in "),
+        ('"key": "x\' or 1"', "got: key "),
+        ('"steps": {"x": [1], "step": [1, 2]}', "got: metrics with unlike numbers of steps"),
+        ('"metrics": {"x": "high"}', "could not convert string to float"),
+    ],
+)
+def test_a_record_that_is_not_as_written_is_said(text: str | None, message: str, folder: Path) -> None:
+    swept(folder)
+    file = folder / "run.json"
+    if text is None:
+        file.unlink()
+    else:
+        # Of two entries with the same name JSON takes the last.
+        file.write_text(f"{file.read_text().rstrip()[:-1]}, {text}}}" if text.startswith('"') else text)
+    with pytest.raises(DataError) as error:
+        records.read(folder)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.slow
-def test_four_processes_on_a_fresh_store_at_once(tracking: MlflowTracking, folder: Path) -> None:
-    program = (
-        "import pandas as pd; from pathlib import Path; from fineprune.tracking import MlflowTracking\n"
-        f"with MlflowTracking('trial', {tracking.uri!r}).run('one of four') as run:\n"
-        "    run.start({}, {}, {})\n"
-        "    table = pd.DataFrame({'step': [0], 'x': [1.0]})\n"
-        f"    run.finish(table, {{}}, {{}}, list(Path({str(folder)!r}).iterdir()))\n"
-    )
-    started = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(4)]
-    assert [process.wait() for process in started] == [0, 0, 0, 0]
-    assert [run.info.status for run in runs(tracking)] == ["FINISHED"] * 4
+def test_eight_processes_on_a_fresh_store_at_once_lose_nothing(fresh: MlflowTracking, tmp_path: Path) -> None:
+    expected = {}
+    started = []
+    for number in range(8):
+        made = tmp_path / f"run_{number}"
+        made.mkdir()
+        values = [number + step / 1000 for step in range(300)]
+        steps = {"step": list(range(300)), **{f"split_{n}/rate": values for n in range(6)}}
+        record = swept(made, replace(opened(), name=f"run {number}"), steps)
+        expected[record.name] = list(zip(range(300), values, strict=True))
+        program = (
+            "from pathlib import Path; from fineprune import records; from fineprune.tracking import MlflowTracking\n"
+            f"tracking, folder = MlflowTracking('trial', {fresh.uri!r}), Path({str(made)!r})\n"
+            "with tracking.run(records.read(folder)): pass\n"
+            "tracking.publish(folder)\n"
+        )
+        started.append(subprocess.Popen([sys.executable, "-c", program]))
+    assert [process.wait() for process in started] == [0] * 8
+    logged = runs(fresh)
+    assert sorted(run.info.run_name for run in logged) == sorted(expected)
+    for run in logged:
+        assert run.info.status == "FINISHED"
+        found = histories(fresh, run)
+        assert all(found[f"split_{n}/rate"] == expected[run.info.run_name] for n in range(6))
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+class Server:
+    """`mlflow server` in a process group of its own, so that it dies with its workers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self._folder = folder
+
+    def start(self) -> None:
+        store = [f"--backend-store-uri=sqlite:///{self._folder}/s.db", f"--artifacts-destination={self._folder}/a"]
+        command = [sys.executable, "-m", "mlflow", "server", f"--port={self.port}", "--workers=1", *store]
+        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        self._process = subprocess.Popen(
+            command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            with socket.socket() as tried:
+                if tried.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.2)
+        raise TimeoutError("the server did not start")
+
+    def kill(self) -> None:
+        os.killpg(self._process.pid, 9)
+        self._process.wait()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    made = Server(tmp_path)
+    made.start()
+    yield made
+    made.kill()
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_halfway_has_the_run_once_when_it_is_back(server: Server, folder: Path) -> None:
+    tracking, record = MlflowTracking("trial", server.uri), opened()
+    with tracking.run(record):
+        server.kill()
+        swept(folder, record)
+    start = time.monotonic()
+    with pytest.raises(TrackingError, match="expected an MLflow store at http"):
+        tracking.publish(folder)
+    assert time.monotonic() - start < 20
+    server.start()
+    assert [run.info.status for run in runs(tracking)] == ["RUNNING"]
+    for _ in range(2):
+        tracking.publish(folder)
+    (run,) = runs(tracking)
+    assert run.info.status == "FINISHED"
+    assert histories(tracking, run) == EXPECTED
+    client, experiment = tracking.open()
+    assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["performance.csv"]
+    assert len(client.search_logged_models([experiment])) == 1
+
+
+@pytest.mark.slow
+def test_a_sweep_that_breaks_while_the_server_is_away_still_says_why(tmp_path: Path) -> None:
+    tracking = MlflowTracking("trial", f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(ZeroDivisionError), tracking.run(opened()):
+        raise ZeroDivisionError

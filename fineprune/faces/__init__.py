@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,13 +38,19 @@ def draw_faces(identities: int, per_identity: int, split: str, seed: int) -> Fac
     """Draw `per_identity` images of each of the first `identities` people of the population `seed`.
 
     A person is determined by `seed` and its number, an image also by `split` and its place among the images
-    of that person; splits are independent draws. A ConfigError says which argument is wrong.
+    of that person; splits are independent draws. What was drawn is kept, so it is read-only. A ConfigError says
+    which argument is wrong.
     """
     for name, value, least in (("identities", identities, 1), ("per_identity", per_identity, 1), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ConfigError(f"expected {name} to be a whole number, {least} or above, got {value!r}")
     if split not in SPLITS:
         raise ConfigError(f"expected split to be one of {', '.join(SPLITS)}, got {split!r}")
+    return _draw(identities, per_identity, split, seed)
+
+
+@lru_cache(maxsize=9)  # the splits of three seeds, which the runs of a grid share: 180 MB at the default size
+def _draw(identities: int, per_identity: int, split: str, seed: int) -> Faces:
     pixels = np.empty((identities, per_identity, HEIGHT, WIDTH, 3), np.uint8)
     landmarks = np.empty((identities, per_identity, 4, 2), np.float32)
     for number in range(identities):
@@ -55,7 +62,10 @@ def draw_faces(identities: int, per_identity: int, split: str, seed: int) -> Fac
         pixels[number] = expose(_paint(who, views), views, of_noise)
         landmarks[number] = find_landmarks(who, views)
     labels = np.repeat(np.arange(identities, dtype=np.int64), per_identity)
-    return Faces(pixels.reshape(-1, HEIGHT, WIDTH, 3), labels, landmarks.reshape(-1, 4, 2))
+    arrays = (pixels.reshape(-1, HEIGHT, WIDTH, 3), labels, landmarks.reshape(-1, 4, 2))
+    for array in arrays:
+        array.flags.writeable = False
+    return Faces(*arrays)
 
 
 def _paint(who: Identity, views: Views) -> NDArray[np.float32]:
