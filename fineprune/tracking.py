@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
 
+    from fineprune.logged import Finished
     from fineprune.splits import Split
 
 BATCH = 1000
@@ -46,11 +46,8 @@ class Tracking(ABC):
         """A run that ends as FINISHED if the block does, and as FAILED with the reason if it raises."""
 
     @abstractmethod
-    def finished(self) -> pd.DataFrame:
-        """The finished sweeps, the latest first: a row each, its tags and last metrics as columns.
-
-        `seed` is that of the run; `settings` tells runs apart that differ in anything else than seed and tracking.
-        """
+    def finished(self, wanted: str = "") -> list[Finished]:
+        """The finished sweeps, the latest first, of which `wanted` is true: `grid=ID`, or an MLflow filter."""
 
 
 class _Silent(Run):
@@ -70,7 +67,7 @@ class NoTracking(Tracking):
     def run(self, name: str) -> Iterator[Run]:
         yield _Silent()
 
-    def finished(self) -> pd.DataFrame:
+    def finished(self, wanted: str = "") -> list[Finished]:
         raise ConfigError("expected a tracking that keeps runs, got tracking=none: take tracking=mlflow")
 
 
@@ -119,32 +116,12 @@ class MlflowTracking(Tracking):
             raise ConfigError(f"expected tracking.experiment to be in use, got '{self.experiment}', which was deleted")
         return client, found.experiment_id
 
-    def finished(self) -> pd.DataFrame:
-        client, experiment = self.open()
-        runs, token = [], None
-        while token != "":
-            page = client.search_runs(
-                [experiment], "attributes.status = 'FINISHED'", max_results=1000, page_token=token
-            )
-            runs += [
-                {
-                    **run.data.tags,
-                    **run.data.metrics,
-                    "seed": run.data.params["seed"],
-                    "settings": _settings(run.data.params),
-                }
-                for run in page
-                if "seed" in run.data.params
-            ]
-            token = page.token or ""
-        import pandas as pd
+    def finished(self, wanted: str = "") -> list[Finished]:
+        from fineprune.logged import finished
 
-        return pd.DataFrame(runs)
-
-
-def _settings(params: Mapping[str, str]) -> str:
-    kept = sorted((key, value) for key, value in params.items() if "seed" not in key and not key.startswith("tracking"))
-    return hashlib.sha256(repr(kept).encode()).hexdigest()[:6]
+        if self._file is not None and not self._file.exists():
+            raise FinepruneError(f"expected finished sweeps in {self.uri}, got no such file: run runners.sweep first")
+        return finished(self.uri if self._file is None else f"sqlite:///{self._file}", self.experiment, wanted)
 
 
 class _MlflowRun(Run):
