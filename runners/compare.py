@@ -1,6 +1,6 @@
-"""Put the finished runs of an MLflow experiment side by side, averaged over seeds.
+"""Put the finished runs of an MLflow experiment side by side: who removes the backdoor, at what price, how sure.
 
-python -m runners.compare tracking.experiment=fineprune
+python -m runners.compare tracking.experiment=fineprune filter=grid=ID
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ from fineprune import cli
 
 
 def compare(settings: DictConfig, folder: Path) -> None:
-    """Read the runs back, average, print, write `comparison.csv` and `comparison.md`."""
+    """Read the runs back, compare, write tables, pictures and `report.html`, print the answer."""
     from hydra.utils import instantiate
     from rich.console import Console
 
-    from fineprune import comparison
-    from fineprune.files import write_text
+    from fineprune.comparison import Comparison, terminal, writing
 
-    tidy = comparison.tidy(instantiate(settings.tracking).finished())
-    averages = comparison.averages(tidy)
-    write_text(folder / "comparison.csv", tidy.to_csv(index=False))
-    write_text(folder / "comparison.md", comparison.markdown(averages))
+    tracking = instantiate(settings.tracking)
+    runs = tracking.finished(settings.filter)
+    which = f", {settings.filter}" if settings.filter else ""
+    found = Comparison(runs, f"Experiment {tracking.experiment}{which}")
+    page = writing.write(found, folder)
     console = Console()
-    console.print(comparison.markdown(averages), soft_wrap=True, highlight=False)
-    console.print(f"each run: {folder / 'comparison.csv'}", soft_wrap=True)
+    terminal.show(found.verdicts, console)
+    console.print(f"tables and pictures: {folder}", soft_wrap=True, markup=False, highlight=False)
+    console.print(f"report: {page}", soft_wrap=True, markup=False, highlight=False)
 
 
 if __name__ == "__main__":

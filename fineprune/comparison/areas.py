@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fineprune.comparison.ranking import means
 from fineprune.logged import Finished
 
 LARGEST_FALL = 0.10
@@ -43,6 +44,12 @@ def areas(runs: Sequence[Finished], results: pd.DataFrame) -> pd.DataFrame:
         for row in known.to_dict("records")
     ]
     return pd.DataFrame(rows, columns=["method", "attack", "seed", "oracle", "goodnet_area", "pruned_area"])
+
+
+def mean_areas(found: pd.DataFrame) -> pd.DataFrame:
+    """The mean over seeds and its interval for each attack and method, the smallest area of the GoodNet first."""
+    table = means(found[~found["oracle"]], ["attack", "method"], ["goodnet_area", "pruned_area"])
+    return table.sort_values(["attack", "goodnet_area"]) if len(table) else table
 
 
 def mean_asr(steps: pd.DataFrame, net: str) -> pd.Series[float]:

@@ -11,7 +11,10 @@ import pandas as pd
 from fineprune.comparison.naming import told_apart
 from fineprune.logged import Finished
 
-NETS = {False: {"pruned": "pruned", "goodnet": "goodnet"}, True: {"pruned": "finetuned", "goodnet": "finetuned_goodnet"}}
+NETS = {
+    False: {"pruned": "pruned", "goodnet": "goodnet"},
+    True: {"pruned": "finetuned", "goodnet": "finetuned_goodnet"},
+}
 CLEAN_RATES = ["goodnet_accuracy", "goodnet_false_positive_rate", "pruned_accuracy"]
 ATTACK_RATES = [
     "goodnet_asr",
@@ -28,7 +31,7 @@ COLUMNS = {
     "method": "strategy, with `+ fine-tuning` for the fine-tuned net; settings in brackets where they differ",
     "attack": "the attack, or the BadNet where it came from a file; settings in brackets where they differ",
     "seed": "of the run",
-    "point": "`2_percent`: the first step at which accuracy on clean_valid had fallen by 2 points; `end`: the last step",
+    "point": "`2_percent`: the first step at which clean_valid accuracy had fallen by 2 points; `end`: the last step",
     "trigger": "the poisoned split; empty where there is none",
     "strategy": "the strategy alone",
     "finetuned": "whether `pruned` and `goodnet` are those after fine-tuning",
@@ -69,7 +72,9 @@ def tidy(runs: Sequence[Finished]) -> pd.DataFrame:
         for known in latest.sort_values(UNIT).to_dict("records")
         for row in _rows(*parts[known["part"]])
     ]
-    return pd.DataFrame(rows).reindex(columns=[*[name for name in COLUMNS if "…" not in name and name not in MEASURED], *MEASURED])
+    return pd.DataFrame(rows).reindex(
+        columns=[*[name for name in COLUMNS if "…" not in name and name not in MEASURED], *MEASURED]
+    )
 
 
 def _tunes(run: Finished) -> bool:
@@ -129,7 +134,12 @@ def _rows(run: Finished, finetuned: bool) -> Iterator[dict[str, Any]]:
     triggers = [name.split("/")[1] for name in run.metrics if name.startswith("badnet/") and name.endswith("/asr")]
     for point in points:
         for trigger in triggers or [""]:
-            yield known | {"point": point, "trigger": trigger} | _costs(run, finetuned) | _rates(run, finetuned, point, trigger)
+            yield (
+                known
+                | {"point": point, "trigger": trigger}
+                | _costs(run, finetuned)
+                | _rates(run, finetuned, point, trigger)
+            )
 
 
 def _costs(run: Finished, finetuned: bool) -> dict[str, float]:

@@ -35,7 +35,7 @@ class Contest:
 
 
 def blocks(results: pd.DataFrame) -> pd.DataFrame:
-    """A row for each method, attack, seed and point: the mean over the triggers of an attack, so that it counts once."""
+    """A row for each method, attack, seed and point: an attack counts once, by the mean over its triggers."""
     measured = results[results["not_applicable"] == ""].assign(attacked=results["trigger"] != "")
     return measured.groupby(["point", *UNIT, "oracle", "attacked"], sort=False)[MEASURED].mean().reset_index()
 
@@ -47,7 +47,7 @@ def points(results: pd.DataFrame) -> list[str]:
 
 
 def contest(results: pd.DataFrame, point: str) -> Contest:
-    """Who meets whom at `point`. A method that reached it in less than half of its blocks would leave too few to all."""
+    """Who meets whom at `point`; a method that reached it in less than half of its blocks is left out, to leave enough."""
     attacked = blocks(results[~results["oracle"]]).dropna(subset=SCORE)
     had = attacked[["method", *BLOCK]].drop_duplicates().groupby("method").size()
     here = attacked[attacked["point"] == point]
@@ -72,17 +72,17 @@ def interval(values: pd.Series[float]) -> tuple[float, float, float]:
     return float(known.mean()), float(known.mean()) - half, float(known.mean()) + half
 
 
-def means(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """For each group the mean over seeds of all that is measured, with bounds `…_low` and `…_high`, and `seeds`.
+def means(rows: pd.DataFrame, by: list[str], measured: list[str] = MEASURED) -> pd.DataFrame:
+    """For each group the mean over seeds of what is `measured`, with bounds `…_low` and `…_high`, and `seeds`.
 
     Attacks are averaged within a seed first: runs of one seed may share their images, so only seeds are independent.
     Bounds are cut where no value can lie: below 0 and, but for costs, above 1.
     """
     found = []
     for group, part in rows.groupby(by, sort=False):
-        seeds = part.groupby("seed")[MEASURED].mean()
+        seeds = part.groupby("seed")[measured].mean()
         row: dict[str, object] = dict(zip(by, group, strict=True)) | {"seeds": len(seeds)}
-        for name in MEASURED:
+        for name in measured:
             mean, low, high = interval(seeds[name])
             most = np.inf if name in ("seconds", "forward_passes") else 1.0
             low, high = np.clip([low, high], 0, most)
@@ -96,7 +96,9 @@ def ranked(table: pd.DataFrame, within: list[str]) -> pd.DataFrame:
 
     DERs that are equal to a tenth of a percentage point share a rank, as they look the same in the table.
     """
-    scores = table.assign(score=table[SCORE].round(TIED)).groupby(within)["score"] if within else table[SCORE].round(TIED)
+    scores = (
+        table.assign(score=table[SCORE].round(TIED)).groupby(within)["score"] if within else table[SCORE].round(TIED)
+    )
     found = table.assign(rank=scores.rank(ascending=False, method="min").astype("Int64"))
     return found.sort_values([*within, "rank", "method"], kind="stable")[["rank", *table.columns]]
 

@@ -61,7 +61,7 @@ def average_ranks(scores: pd.DataFrame) -> pd.Series[float]:
 
 
 def friedman(scores: pd.DataFrame) -> float:
-    """The p-value of all methods being alike; 1 where every block is one tie, NaN for less than 3 methods or 2 blocks."""
+    """The p-value of all methods being alike; 1 for nothing but ties, NaN for less than 3 methods or 2 blocks."""
     from scipy import stats
 
     if len(scores.columns) < 3 or len(scores) < 2:

@@ -1,0 +1,122 @@
+"""`report.html`: one page with everything, that asks the network for nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+
+from fineprune import budgets
+from fineprune.comparison import shown
+from fineprune.comparison.contents import Comparison, Drawing
+from fineprune.comparison.plots import svg
+from fineprune.comparison.verdict import Verdict
+
+CAPTIONS = {
+    "attacks": "Each method under each attack",
+    "areas": "Area under the curve of the smallest ASR",
+    "oracles": "Oracles",
+    "unattacked": "On networks without a backdoor",
+    "not_applicable": "Not applicable",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its text, the interval below it, and the number that it sorts by, None where there is none."""
+
+    text: str
+    bounds: str
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for the page."""
+
+    caption: str
+    columns: list[shown.Column]
+    rows: list[list[Cell]]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawing as data URIs, in the ink of each theme."""
+
+    title: str
+    alt: str
+    light: str
+    dark: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """What stands under one point."""
+
+    name: str
+    verdict: Verdict
+    ranking: Table
+    pairs: Table | None
+    ranks: Picture | None
+
+
+def html(found: Comparison) -> str:
+    """The page. Names come from strangers: the template escapes them all, and no script runs but its own."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    parts = files("fineprune.comparison").joinpath("report")
+    script = parts.joinpath("report.js").read_text("utf-8")
+    loader = PackageLoader("fineprune.comparison", "report")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("report.html.j2").render(
+        source=found.source,
+        counts=_counts(found),
+        sections=[_section(found, verdict) for verdict in found.verdicts],
+        trade_offs=[_picture(drawing) for drawing in found.trade_offs],
+        curves=[_picture(drawing) for drawing in found.curves],
+        tables={name: _table(CAPTIONS[name], found.tables[name]) for name in CAPTIONS if name in found.tables},
+        style=parts.joinpath("report.css").read_text("utf-8"),
+        script=script,
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _counts(found: Comparison) -> list[str]:
+    numbers = {"run": len(found.runs)} | {name: found.results[name].nunique() for name in ("method", "attack", "seed")}
+    return [f"{number} {name}{'' if number == 1 else 's'}" for name, number in numbers.items()]
+
+
+def _section(found: Comparison, verdict: Verdict) -> Section:
+    name = "the last step" if verdict.point == "end" else budgets.text(verdict.point)
+    compared = len(verdict.ranking) > 1
+    return Section(
+        name,
+        verdict,
+        _table(f"At {name}, over all attacks", verdict.ranking.drop(columns="point")),
+        _table(f"Every two methods at {name}, the higher DER first", verdict.tests.pairs) if compared else None,
+        _picture(found.ranks[verdict.point]) if verdict.point in found.ranks else None,
+    )
+
+
+def _table(caption: str, rows: pd.DataFrame) -> Table:
+    known = shown.prepared(rows)
+    columns = shown.columns(known)
+    return Table(caption, columns, [[_cell(column, row) for column in columns] for row in known.to_dict("records")])
+
+
+def _cell(column: shown.Column, row: dict[Any, Any]) -> Cell:
+    value = float(row[column.name]) if column.numeric and pd.notna(row[column.name]) else None
+    return Cell(column.text(row), column.bounds(row), value)
+
+
+def _picture(drawing: Drawing) -> Picture:
+    light, dark = (base64.b64encode(svg(drawing.draw, theme).encode()).decode() for theme in ("light", "dark"))
+    return Picture(
+        drawing.title, drawing.alt, f"data:image/svg+xml;base64,{light}", f"data:image/svg+xml;base64,{dark}"
+    )
