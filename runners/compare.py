@@ -25,7 +25,7 @@ def compare(settings: DictConfig, folder: Path) -> None:
     found = Comparison(runs, f"Experiment {tracking.experiment}{which}")
     page = writing.write(found, folder)
     console = Console()
-    terminal.show(found.verdicts, console)
+    terminal.show(found.answers, console)
     console.print(f"tables and pictures: {folder}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"report: {page}", soft_wrap=True, markup=False, highlight=False)
 

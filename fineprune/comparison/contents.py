@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 
 from fineprune.comparison import areas, figures, ranking
 from fineprune.comparison.frame import tidy
+from fineprune.comparison.plots import colours
+from fineprune.comparison.ranking import END
 from fineprune.comparison.verdict import Verdict, verdicts
 from fineprune.logged import Finished
 
@@ -59,15 +61,26 @@ class Comparison:
         return {name: table for name, table in every.items() if len(table)}
 
     @cached_property
+    def answers(self) -> list[Verdict]:
+        """The verdicts at budgets; what stood at the last step answers only where no budget was reached."""
+        return [found for found in self.verdicts if found.point != END] or self.verdicts
+
+    @cached_property
+    def shades(self) -> dict[str, str]:
+        """The colour of each method in every picture; those of the highest DER have one of their own."""
+        means = self.results.groupby("method")[ranking.SCORE].mean()
+        return colours([str(method) for method in means.sort_values(ascending=False, kind="stable").index])
+
+    @cached_property
     def trade_offs(self) -> list[Drawing]:
         """Clean accuracy against ASR, a picture an attack."""
         table = self.tables.get("attacks", pd.DataFrame(columns=["attack"]))
         return [
             Drawing(
-                f"trade_off_{number}_{_slug(attack)}",
+                f"trade_off_{number}_{_slug(str(attack))}",
                 f"Under {attack}",
                 f"Clean accuracy against attack success rate under {attack}; the table by attack has the figures.",
-                partial(figures.trade_off, rows),
+                partial(figures.trade_off, rows, self.shades),
             )
             for number, (attack, rows) in enumerate(table.groupby("attack", sort=False), 1)
         ]
@@ -79,10 +92,10 @@ class Comparison:
         swept = {attack: figures.swept(self.results, self.runs, attack) for attack in attacks}
         return [
             Drawing(
-                f"curves_{number}_{_slug(attack)}",
+                f"curves_{number}_{_slug(str(attack))}",
                 f"Under {attack}",
                 f"Clean accuracy and attack success rate under {attack} against the fraction pruned, a line a method.",
-                partial(figures.curves, methods),
+                partial(figures.curves, methods, self.shades),
             )
             for number, (attack, methods) in enumerate(swept.items(), 1)
             if methods
@@ -97,7 +110,7 @@ class Comparison:
                 "Average ranks",
                 "; ".join(f"{method}: {rank:.2f}" for method, rank in found.tests.ranks.items())
                 + f"; critical difference: {found.tests.critical_difference:.2f}",
-                partial(figures.critical_differences, found.tests),
+                partial(figures.critical_differences, found.tests, self.shades),
             )
             for found in self.verdicts
             if pd.notna(found.tests.critical_difference)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from fineprune import budgets
 from fineprune.comparison.areas import mean_asr
-from fineprune.comparison.plots import REST, WIDTH, colours, label, legend, panels
+from fineprune.comparison.plots import REST, WIDTH, filling, label, legend, panels
 from fineprune.comparison.statistics import Tests
 from fineprune.logged import Finished
 
@@ -28,45 +29,39 @@ def pareto(accuracy: pd.Series[float], asr: pd.Series[float]) -> pd.DataFrame:
     return ordered[ordered["asr"] < best_before].reset_index(drop=True)
 
 
-def trade_off(table: pd.DataFrame) -> Figure:
+def trade_off(table: pd.DataFrame, shades: Mapping[str, str]) -> Figure:
     """Clean accuracy against ASR of the GoodNet and of B′ under one attack: the rows of `ranking.per_attack`.
 
     A mark a method and budget, hollow before fine-tuning, with its 95 % intervals; the staircase is the Pareto front.
     """
-    figure, axes = panels(("GoodNet", "B′, the pruned net alone"), 3.9)
+    titles = ("GoodNet", "B′, the pruned net alone")
+    figure, axes = panels(titles, 3.9, xlabel="clean accuracy, %")
+    axes[0].set_ylabel("ASR, %")
     marks = dict(zip(table["point"].unique(), MARKERS * len(table), strict=False))
-    colour = colours(list(table["method"].unique()))
     for panel, net in zip(axes, ("goodnet", "pruned"), strict=True):
-        panel.set(xlabel="clean accuracy", ylabel="ASR")
-        _front(panel, pareto(table[f"{net}_accuracy"], table[f"{net}_asr"]))
-        for row in table.to_dict("records"):
-            _mark(panel, pd.Series(row), net, marks[row["point"]], colour[row["method"]])
-        untouched = table[["badnet_accuracy", "badnet_asr"]].mean()
-        panel.plot(*untouched, "x", color=REST, ms=8, mew=2)
-    legend(figure, [*_methods(colour), *_budgets(marks), *_extra()])
+        front = pareto(table[f"{net}_accuracy"], table[f"{net}_asr"])
+        panel.step(front["accuracy"], front["asr"], where="post", color=REST, lw=1, ls="--")
+        for _, row in table.iterrows():
+            _mark(panel, row, net, marks[row["point"]], shades[row["method"]])
+        panel.plot(*table[["badnet_accuracy", "badnet_asr"]].mean(), "x", color=REST, ms=8, mew=2)
+    legend(figure, _methods(list(table["method"].unique()), shades), [*_budgets(marks), *_extra()])
     return figure
 
 
-def _front(panel: Axes, front: pd.DataFrame) -> None:
-    panel.step(front["accuracy"], front["asr"], where="post", color=REST, lw=1, ls="--")
-
-
-def _mark(panel: Axes, row: pd.Series[float], net: str, marker: str, colour: str) -> None:
+def _mark(panel: Axes, row: pd.Series[Any], net: str, marker: str, shade: str) -> None:
     x, y = f"{net}_accuracy", f"{net}_asr"
-    for name, line in ((x, panel.hlines), (y, panel.vlines)):
-        other = row[y if name == x else x]
-        if not np.isnan(row[f"{name}_low"]):
-            line(other, row[f"{name}_low"], row[f"{name}_high"], color=colour, lw=0.8, alpha=0.45)
-    full = " + fine-tuning" in str(row["method"])
-    panel.plot(row[x], row[y], marker, color=colour, mfc=colour if full else "none", ms=6, mew=1.4)
+    faint: dict[str, Any] = {"color": shade, "lw": 0.8, "alpha": 0.4}
+    if pd.notna(row[f"{x}_low"]):
+        panel.hlines(row[y], row[f"{x}_low"], row[f"{x}_high"], **faint)
+        panel.vlines(row[x], row[f"{y}_low"], row[f"{y}_high"], **faint)
+    panel.plot(row[x], row[y], marker, color=shade, mfc=filling(row["method"], shade), ms=6, mew=1.4)
 
 
-def _methods(colour: dict[str, str]) -> list[Line2D]:
+def _methods(methods: list[str], shades: Mapping[str, str]) -> list[Line2D]:
+    known = [(name, shades[name]) for name in shades if name in methods]
     return [
-        Line2D(
-            [], [], ls="", marker="o", color=shade, mfc=shade if " + fine-tuning" in name else "none", label=label(name)
-        )
-        for name, shade in colour.items()
+        Line2D([], [], ls="", marker="o", color=shade, mfc=filling(name, shade), label=label(name))
+        for name, shade in known
     ]
 
 
@@ -82,20 +77,19 @@ def _extra() -> list[Line2D]:
     ]
 
 
-def curves(found: Mapping[str, list[pd.DataFrame]]) -> Figure:
+def curves(found: Mapping[str, list[pd.DataFrame]], shades: Mapping[str, str]) -> Figure:
     """Clean accuracy and ASR of the GoodNet against the fraction pruned, from what `swept` finds.
 
     A line a method, the mean over seeds, and a band from the lowest seed to the highest. Without fine-tuning, which
     only the nets at budgets see.
     """
-    figure, axes = panels(("clean accuracy of the GoodNet", "ASR against the GoodNet"), 3.3)
-    colour = colours(list(found))
+    titles = ("clean accuracy of the GoodNet, %", "ASR against the GoodNet, %")
+    figure, axes = panels(titles, 3.3, xlabel="pruned, %", ylim=(-0.03, 1.03))
     for method, seeds in found.items():
         for panel, lines in zip(axes, zip(*map(_staircases, seeds), strict=True), strict=True):
-            _band(panel, np.array(lines), colour[method])
-    for panel in axes:
-        panel.set(xlabel="fraction pruned", ylim=(-0.03, 1.03))
-    legend(figure, [Line2D([], [], color=shade, lw=1.8, label=label(name)) for name, shade in colour.items()])
+            _band(panel, np.array(lines), shades[method])
+    lines = [Line2D([], [], color=shades[name], lw=1.8, label=label(name)) for name in shades if name in found]
+    legend(figure, lines[::2], lines[1::2])
     return figure
 
 
@@ -123,30 +117,40 @@ def _band(panel: Axes, lines: np.ndarray, colour: str) -> None:
     panel.step(x, known.mean(axis=0), where="post", color=colour, lw=1.8)
 
 
-def critical_differences(tests: Tests) -> Figure:
+def critical_differences(tests: Tests, shades: Mapping[str, str]) -> Figure:
     """Average ranks, the best on top; bars on the right join methods that Nemenyi's test cannot tell apart."""
-    ranks = tests.ranks
+    ranks = {str(method): rank for method, rank in tests.ranks.items()}
     figure = Figure(figsize=(WIDTH, 1.1 + 0.3 * len(ranks)), layout="constrained")
-    axes = figure.add_subplot(xlabel="average rank", xlim=(0.8, len(ranks) + 0.2), ylim=(len(ranks) - 0.4, -1.3))
+    axes = figure.add_subplot(xlabel="average rank", xlim=(0.9, len(ranks) + 0.2), ylim=(len(ranks) - 0.4, -1.3))
     axes.grid(axis="y", visible=False)
     axes.spines["left"].set_visible(False)
-    shade = colours(list(ranks.index))
     for row, (method, rank) in enumerate(ranks.items()):
         axes.hlines(row, 1, rank, color=REST, lw=0.6)
-        full = " + fine-tuning" in str(method)
-        axes.plot(rank, row, "o", color=shade[str(method)], mfc=shade[str(method)] if full else "none", ms=7, mew=1.6)
+        axes.plot(rank, row, "o", color=shades[method], mfc=filling(method, shades[method]), ms=7, mew=1.6)
         axes.annotate(f"{rank:.2f}", (rank, row), (7, 5), textcoords="offset points", fontsize=8)
-    axes.set_yticks(range(len(ranks)), [label(str(method)) for method in ranks.index], fontsize=8.5)
+    axes.set_yticks(range(len(ranks)), [label(method) for method in ranks], fontsize=8.5)
     axes.tick_params(axis="y", length=0)
-    ink = axes.xaxis.label.get_color()
-    for number, (first, last) in enumerate(cliques(ranks, tests.critical_difference)):
-        bar = axes.get_yaxis_transform(), [1.02 + 0.02 * number] * 2, [first - 0.25, last + 0.25]
-        axes.plot(*bar[1:], transform=bar[0], clip_on=False, color=ink, lw=2.5, solid_capstyle="butt")
-    width = min(tests.critical_difference, len(ranks) - 1)
-    text = f"critical difference {tests.critical_difference:.2f}"
-    axes.plot([1, 1 + width], [-0.8] * 2, "|-", color=ink, lw=1.2, ms=7)
-    axes.annotate(text, (1 + width, -0.8), (7, -3), textcoords="offset points", fontsize=8)
+    _join(axes, cliques(tests.ranks, tests.critical_difference))
+    _ruler(axes, tests.critical_difference, len(ranks))
     return figure
+
+
+def _join(axes: Axes, groups: list[tuple[int, int]]) -> None:
+    ink = axes.xaxis.label.get_color()
+    for number, (first, last) in enumerate(groups):
+        place, rows = 1.02 + 0.02 * number, [first - 0.25, last + 0.25]
+        frame = axes.get_yaxis_transform()
+        axes.plot([place] * 2, rows, transform=frame, clip_on=False, color=ink, lw=2.5, solid_capstyle="butt")
+
+
+def _ruler(axes: Axes, difference: float, methods: int) -> None:
+    end = 1 + min(difference, methods - 1)
+    axes.plot([1, end], [-0.8] * 2, "|-", color=axes.xaxis.label.get_color(), lw=1.2, ms=7)
+    text = f"critical difference {difference:.2f}"
+    side: dict[str, Any] = (
+        {"xytext": (7, -3), "ha": "left"} if end < 0.6 * methods else {"xytext": (0, 5), "ha": "right"}
+    )
+    axes.annotate(text, (end, -0.8), textcoords="offset points", fontsize=8, **side)
 
 
 def cliques(ranks: pd.Series[float], difference: float) -> list[tuple[int, int]]:

@@ -15,7 +15,7 @@ def told_apart(names: pd.Series[str], settings: pd.DataFrame) -> pd.Series[str]:
     for _, rows in settings.fillna("unset").groupby(names):
         kept: list[str] = []
         told = 1
-        for setting in rows:
+        for setting in map(str, rows):
             groups = rows.groupby([*kept, setting]).ngroups
             if groups > told:
                 kept, told = [*kept, setting], groups

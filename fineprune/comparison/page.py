@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from fineprune import budgets
 from fineprune.comparison import shown
 from fineprune.comparison.contents import Comparison, Drawing
 from fineprune.comparison.plots import svg
@@ -57,7 +56,6 @@ class Picture:
 class Section:
     """What stands under one point."""
 
-    name: str
     verdict: Verdict
     ranking: Table
     pairs: Table | None
@@ -77,6 +75,7 @@ def html(found: Comparison) -> str:
     return environment.get_template("report.html.j2").render(
         source=found.source,
         counts=_counts(found),
+        answers=found.answers,
         sections=[_section(found, verdict) for verdict in found.verdicts],
         trade_offs=[_picture(drawing) for drawing in found.trade_offs],
         curves=[_picture(drawing) for drawing in found.curves],
@@ -93,10 +92,9 @@ def _counts(found: Comparison) -> list[str]:
 
 
 def _section(found: Comparison, verdict: Verdict) -> Section:
-    name = "the last step" if verdict.point == "end" else budgets.text(verdict.point)
+    name = verdict.name
     compared = len(verdict.ranking) > 1
     return Section(
-        name,
         verdict,
         _table(f"At {name}, over all attacks", verdict.ranking.drop(columns="point")),
         _table(f"Every two methods at {name}, the higher DER first", verdict.tests.pairs) if compared else None,
@@ -106,7 +104,7 @@ def _section(found: Comparison, verdict: Verdict) -> Section:
 
 def _table(caption: str, rows: pd.DataFrame) -> Table:
     known = shown.prepared(rows)
-    columns = shown.columns(known)
+    columns = sorted(shown.columns(known), key=lambda column: column.name != "method")  # it stays when others scroll
     return Table(caption, columns, [[_cell(column, row) for column in columns] for row in known.to_dict("records")])
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 INK = {"light": "#1d232b", "dark": "#e4e7ec"}
 FAINT = {"light": "#c3c9d1", "dark": "#464e59"}
@@ -31,7 +33,7 @@ def _style(theme: str) -> Iterator[None]:
     ink, faint = INK[theme], FAINT[theme]
     roles = ("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor")
     lines = ("axes.edgecolor", "xtick.color", "ytick.color", "grid.color")
-    settings = {
+    settings: dict[Any, Any] = {
         **dict.fromkeys(roles, ink),
         **dict.fromkeys(lines, faint),
         "text.parse_math": False,  # a $ in a name is a $
@@ -51,20 +53,22 @@ def _style(theme: str) -> Iterator[None]:
         yield
 
 
-def panels(titles: tuple[str, str], height: float) -> tuple[Figure, list[Axes]]:
-    """A figure of two panels side by side with these titles, rates in percent."""
+def panels(titles: tuple[str, str], height: float, **axis: Any) -> tuple[Figure, list[Axes]]:
+    """A figure of two panels on the same scales with these titles, rates in percent."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = list(figure.subplots(1, 2, sharex=True))
+    axes = list(figure.subplots(1, 2, sharex=True, sharey=True))
+    percent = FuncFormatter(lambda rate, _: f"{100 * rate:g}")
     for panel, title in zip(axes, titles, strict=True):
-        panel.set_title(title)
-        panel.xaxis.set_major_formatter(PercentFormatter(1))
-        panel.yaxis.set_major_formatter(PercentFormatter(1))
+        panel.set(title=title, **axis)
+        for scale in (panel.xaxis, panel.yaxis):
+            scale.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+            scale.set_major_formatter(percent)
     return figure, axes
 
 
-def colours(methods: list[str]) -> dict[str, str]:
-    """A colour for each method, the same with and without fine-tuning; grey from the eighth on."""
-    plain = list(dict.fromkeys(_plain(method) for method in methods))
+def colours(methods: Sequence[str]) -> dict[str, str]:
+    """A colour for each method, the same with and without fine-tuning; grey from the eighth strategy on."""
+    plain = list(dict.fromkeys(map(_plain, methods)))
     palette = [*COLOURS, *[REST] * len(plain)]
     return {method: palette[plain.index(_plain(method))] for method in methods}
 
@@ -73,12 +77,23 @@ def _plain(method: str) -> str:
     return method.replace(" + fine-tuning", "")
 
 
+def filling(method: str, colour: str) -> str:
+    """Marks are full where a method fine-tunes, and hollow where it only prunes."""
+    return colour if " + fine-tuning" in method else "none"
+
+
 def label(name: str) -> str:
     """`name` for a legend: not endless, and never with the underscore in front that would hide it."""
     short = name if len(name) <= 60 else f"{name[:59]}…"
     return f" {short}" if short.startswith("_") else short
 
 
-def legend(figure: Figure, handles: list[matplotlib.artist.Artist]) -> None:
-    """Put `handles` below the panels, in two columns."""
-    figure.legend(handles=handles, loc="outside lower left", ncols=2)
+def legend(figure: Figure, *columns: list[Line2D]) -> None:
+    """Put `columns` of handles below the panels."""
+    height = max(map(len, columns))
+    padded = [handle for column in columns for handle in [*column, *_blanks(height - len(column))]]
+    figure.legend(handles=padded, loc="outside lower left", ncols=len(columns))
+
+
+def _blanks(count: int) -> list[Line2D]:
+    return [Line2D([], [], ls="", label=" ") for _ in range(count)]

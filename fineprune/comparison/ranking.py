@@ -11,6 +11,7 @@ import pandas as pd
 from fineprune.comparison.frame import MEASURED, UNIT
 
 SCORE = "goodnet_der"
+END = "end"
 CONFIDENCE = 0.95
 TIED = 3
 BLOCK = ["attack", "seed"]
@@ -43,19 +44,20 @@ def blocks(results: pd.DataFrame) -> pd.DataFrame:
 def points(results: pd.DataFrame) -> list[str]:
     """The points of any run: budgets, the smallest first, then `end`."""
     found = [name for name in results["point"].unique() if name]
-    return sorted(found, key=lambda name: float(name.removesuffix("_percent")) if name != "end" else np.inf)
+    return sorted(found, key=lambda name: float(name.removesuffix("_percent")) if name != END else np.inf)
 
 
 def contest(results: pd.DataFrame, point: str) -> Contest:
-    """Who meets whom at `point`; a method that reached it in less than half of its blocks is left out, to leave enough."""
+    """Who meets whom at `point`.
+
+    A method that reached it in less than half of its blocks is left out, since only blocks that all have are kept.
+    """
     attacked = blocks(results[~results["oracle"]]).dropna(subset=SCORE)
     had = attacked[["method", *BLOCK]].drop_duplicates().groupby("method").size()
     here = attacked[attacked["point"] == point]
     reached = here.groupby("method").size().reindex(had.index, fill_value=0)
     methods = [method for method in had.index if 2 * reached[method] >= had[method]]
-    absent = {
-        method: f"reached in {reached[method]} of {had[method]} blocks" for method in had.index if method not in methods
-    }
+    absent = {method: f"{reached[method]} of {had[method]} blocks" for method in had.index if method not in methods}
     here = here[here["method"].isin(methods)]
     complete = here.groupby(BLOCK)["method"].transform("nunique") == len(methods)
     return Contest(point, methods, here[complete].reset_index(drop=True), absent)

@@ -33,6 +33,8 @@ class Column:
 
     def bounds(self, row: dict[Any, Any]) -> str:
         """The interval as `[low, high]`, nothing where there is none."""
+        if self.name in ("seconds", "forward_passes", "fraction_pruned"):
+            return ""
         low, high = (self.number(row.get(f"{self.name}_{end}")) for end in ("low", "high"))
         return f"[{low}, {high}]" if low and high else ""
 

@@ -7,20 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fineprune import budgets
 from fineprune.comparison import shown
 from fineprune.comparison.verdict import Verdict
 
-SHOWN = (
-    "rank",
-    "method",
-    "goodnet_der",
-    "goodnet_accuracy",
-    "goodnet_asr",
-    "goodnet_detection_rate",
-    "goodnet_false_positive_rate",
-    "seconds",
-)
+COLUMNS = {"rank": "rank", "method": "method", "goodnet_der": "DER", "goodnet_accuracy": "clean", "goodnet_asr": "ASR"}
 LINES = 5
 
 
@@ -30,22 +20,25 @@ def show(found: list[Verdict], console: Console) -> None:
         console.print("nothing to rank: no run was measured on both clean test images and poisoned ones")
         return
     for verdict in found:
-        console.print(Text(verdict.found, style="bold"), soft_wrap=False)
-        console.print(Text(" ".join(part for part in (verdict.sure, verdict.absent) if part)))
+        console.print(Text.assemble(f"At {verdict.name} ", (verdict.leaders, "bold"), f" {verdict.place}."))
+        console.print(Text("  " + " ".join(part for part in (verdict.sure, verdict.absent) if part)))
     console.print(_table(found))
 
 
 def _table(found: list[Verdict]) -> Table:
-    columns = [column for column in shown.COLUMNS if column.name in SHOWN]
+    columns = [column for column in shown.COLUMNS if column.name in COLUMNS]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption_justify="right")
-    table.caption = "percent, means over seeds; G: the GoodNet"
-    for title in ("budget", *(column.title for column in columns)):
-        table.add_column(title, justify="left" if title in ("budget", "method") else "right")
+    table.caption = "of the GoodNet, percent, mean over seeds; [95 % interval]"
+    table.add_column("budget", no_wrap=True)
+    for column in columns:
+        title, left = COLUMNS[column.name], column.name == "method"
+        table.add_column(title, justify="left" if left else "right", no_wrap=True, ratio=1 if left else None)
     for verdict in found:
         rows = verdict.ranking.to_dict("records")
         for line, row in enumerate(rows[:LINES]):
-            texts = [budgets.text(verdict.point) if line == 0 else "", *(column.text(row) for column in columns)]
-            table.add_row(*map(Text, texts))
+            *texts, asr = (column.text(row) for column in columns)
+            asr = f"{asr} {columns[-1].bounds(row)}"
+            table.add_row(*map(Text, (verdict.name if line == 0 else "", *texts, asr)))
         if len(rows) > LINES:
             table.add_row("", "", f"… {len(rows) - LINES} more in the report")
     return table

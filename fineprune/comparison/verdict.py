@@ -8,20 +8,29 @@ import pandas as pd
 
 from fineprune import budgets
 from fineprune.comparison import statistics
-from fineprune.comparison.ranking import Contest, contest, overall, points
+from fineprune.comparison.ranking import END, SCORE, TIED, Contest, contest, overall, points
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known at one point: `found` says who ranks first, `sure` how sure that is, `absent` who was not there."""
+    """What is known at one point, in words.
+
+    `leaders` are the methods that rank first, `place` says of how many and with which rates, `sure` how sure that is,
+    `absent` who got there too seldom to be ranked.
+    """
 
     point: str
-    found: str
+    leaders: str
+    place: str
     sure: str
     absent: str
-    contest: Contest
     tests: statistics.Tests
     ranking: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        """`2 %`, or `the last step`."""
+        return "the last step" if self.point == END else budgets.text(self.point)
 
 
 def verdicts(results: pd.DataFrame) -> list[Verdict]:
@@ -33,28 +42,27 @@ def verdicts(results: pd.DataFrame) -> list[Verdict]:
 
 def _verdict(found: Contest, ranking: pd.DataFrame) -> Verdict:
     tests = statistics.test(found)
-    absent = "; ".join(f"{method}: {why}" for method, why in found.absent.items())
-    absent = f"Not ranked here, too seldom reached: {absent}." if absent else ""
-    return Verdict(found.point, _found(found, ranking), _sure(found, ranking, tests), absent, found, tests, ranking)
+    names, place = (
+        _first(ranking) if len(ranking) else ("", f"{len(found.methods)} methods have no attack and seed in common")
+    )
+    absent = ", ".join(f"{method} ({count})" for method, count in found.absent.items() if found.point != END)
+    absent = f"Not ranked here, since they seldom got this far: {absent}." if absent else ""
+    return Verdict(found.point, names, place, _sure(ranking, tests), absent, tests, ranking)
 
 
-def _found(found: Contest, ranking: pd.DataFrame) -> str:
-    where = "At the last step" if found.point == "end" else f"At {budgets.text(found.point)}"
-    if ranking.empty:
-        return f"{where} there is no attack and seed that all {len(found.methods)} methods have in common."
+def _first(ranking: pd.DataFrame) -> tuple[str, str]:
     first = ranking[ranking["rank"] == 1]
-    names = " and ".join(first["method"])
     place = f"ranks first of {len(ranking)}" if len(first) == 1 else f"tie for first of {len(ranking)}"
-    if len(ranking) == 1:
-        place = "is the only method"
+    place = place if len(ranking) > 1 else "is the only method"
     best = first.iloc[0]
-    asr, clean = (_rate(best, rate) for rate in ("asr", "accuracy"))
-    vain = " That is no better than leaving the network as it is." if round(best["goodnet_der"], 3) <= 0.5 else ""
-    return f"{where} {names} {place}: ASR {asr} at {clean} clean accuracy.{vain}"
+    vain = "; no better than leaving the network as it is" if round(best[SCORE], TIED) <= 0.5 else ""
+    return " and ".join(
+        first["method"]
+    ), f"{place}: ASR {_rate(best, 'asr')}, clean accuracy {_rate(best, 'accuracy')}{vain}"
 
 
 def _rate(row: pd.Series[float], rate: str) -> str:
-    """As `12.3 % [3.1, 21.4] (untouched 99.9 %)`."""
+    """As `12.3 % [3.1, 21.4], untouched 99.9 %`."""
     mean, low, high, before = (
         100 * row[name] for name in (f"goodnet_{rate}", f"goodnet_{rate}_low", f"goodnet_{rate}_high", f"badnet_{rate}")
     )
@@ -62,7 +70,7 @@ def _rate(row: pd.Series[float], rate: str) -> str:
     return f"{mean:.1f} %{bounds} (untouched {before:.1f} %)"
 
 
-def _sure(found: Contest, ranking: pd.DataFrame, tests: statistics.Tests) -> str:
+def _sure(ranking: pd.DataFrame, tests: statistics.Tests) -> str:
     if len(ranking) < 2:
         return ""
     blocks = f"{tests.blocks} block{'s' if tests.blocks != 1 else ''} of attack and seed"
