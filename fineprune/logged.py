@@ -81,8 +81,12 @@ def _search(client: MlflowClient, experiment: str, wanted: str) -> Iterator[Logg
                 "expected filter to be grid=ID or an MLflow filter such as \"tags.attack = 'patch'\", got "
                 f"{wanted!r}: {' '.join(str(reason).split())[:200]}"
             ) from reason
-        yield from (run for run in page if "seed" in run.data.params)
+        yield from filter(_is_sweep, page)
         token = page.token or ""
+
+
+def _is_sweep(run: LoggedRun) -> bool:
+    return "strategy" in run.data.tags and run.data.params.get("seed", "").isdecimal()
 
 
 def _steps(client: MlflowClient, run: LoggedRun) -> pd.DataFrame:

@@ -105,15 +105,6 @@ def test_a_mistake_before_the_start_leaves_nothing(tracking: MlflowTracking, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_finished_runs_are_read_back(tracking: MlflowTracking, folder: Path) -> None:
-    log(tracking, folder)
-    with pytest.raises(ZeroDivisionError):
-        log(tracking, folder, fail_after=True)
-    (row,) = tracking.finished().to_dict("records")
-    assert row["at_2_percent/glasses/goodnet_asr"] == 0.125
-    assert (row["strategy"], row["seed"]) == ("activation", "0")
-
-
 def test_a_deleted_experiment_is_said(tracking: MlflowTracking) -> None:
     client, experiment = tracking.open()
     client.delete_experiment(experiment)

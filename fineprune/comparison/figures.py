@@ -18,6 +18,7 @@ from fineprune.comparison.statistics import Tests
 from fineprune.logged import Finished
 
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
+RATES = ("accuracy", "asr")
 FRACTIONS = np.linspace(0, 1, 201)
 
 
@@ -39,11 +40,12 @@ def trade_off(table: pd.DataFrame, shades: Mapping[str, str]) -> Figure:
     axes[0].set_ylabel("ASR, %")
     marks = dict(zip(table["point"].unique(), MARKERS * len(table), strict=False))
     for panel, net in zip(axes, ("goodnet", "pruned"), strict=True):
-        front = pareto(table[f"{net}_accuracy"], table[f"{net}_asr"])
+        untouched = table[["badnet_accuracy", "badnet_asr"]].mean()
+        front = pareto(*(pd.concat([table[f"{net}_{rate}"], untouched[[f"badnet_{rate}"]]]) for rate in RATES))
         panel.step(front["accuracy"], front["asr"], where="post", color=REST, lw=1, ls="--")
         for _, row in table.iterrows():
             _mark(panel, row, net, marks[row["point"]], shades[row["method"]])
-        panel.plot(*table[["badnet_accuracy", "badnet_asr"]].mean(), "x", color=REST, ms=8, mew=2)
+        panel.plot(*untouched, "x", color=REST, ms=8, mew=2)
     legend(figure, _methods(list(table["method"].unique()), shades), [*_budgets(marks), *_extra()])
     return figure
 
@@ -147,10 +149,8 @@ def _ruler(axes: Axes, difference: float, methods: int) -> None:
     end = 1 + min(difference, methods - 1)
     axes.plot([1, end], [-0.8] * 2, "|-", color=axes.xaxis.label.get_color(), lw=1.2, ms=7)
     text = f"critical difference {difference:.2f}"
-    side: dict[str, Any] = (
-        {"xytext": (7, -3), "ha": "left"} if end < 0.6 * methods else {"xytext": (0, 5), "ha": "right"}
-    )
-    axes.annotate(text, (end, -0.8), textcoords="offset points", fontsize=8, **side)
+    offset, align = ((7, -3), "left") if end < 0.6 * methods else ((0, 5), "right")
+    axes.annotate(text, (end, -0.8), offset, textcoords="offset points", fontsize=8, ha=align)
 
 
 def cliques(ranks: pd.Series[float], difference: float) -> list[tuple[int, int]]:

@@ -32,7 +32,7 @@ def _table(found: list[Verdict]) -> Table:
     table.add_column("budget", no_wrap=True)
     for column in columns:
         title, left = COLUMNS[column.name], column.name == "method"
-        table.add_column(title, justify="left" if left else "right", no_wrap=True, ratio=1 if left else None)
+        table.add_column(title, justify="left" if left else "right", no_wrap=not left)
     for verdict in found:
         rows = verdict.ranking.to_dict("records")
         for line, row in enumerate(rows[:LINES]):

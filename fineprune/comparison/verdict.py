@@ -10,6 +10,8 @@ from fineprune import budgets
 from fineprune.comparison import statistics
 from fineprune.comparison.ranking import END, SCORE, TIED, Contest, contest, overall, points
 
+HELD = "\N{NO-BREAK SPACE}"
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -66,8 +68,8 @@ def _rate(row: pd.Series[float], rate: str) -> str:
     mean, low, high, before = (
         100 * row[name] for name in (f"goodnet_{rate}", f"goodnet_{rate}_low", f"goodnet_{rate}_high", f"badnet_{rate}")
     )
-    bounds = "" if pd.isna(low) else f" [{low:.1f}, {high:.1f}]"
-    return f"{mean:.1f} %{bounds} (untouched {before:.1f} %)"
+    bounds = "" if pd.isna(low) else f" [{low:.1f},{HELD}{high:.1f}]"
+    return f"{mean:.1f}{HELD}%{bounds} (untouched {before:.1f}{HELD}%)"
 
 
 def _sure(ranking: pd.DataFrame, tests: statistics.Tests) -> str:
