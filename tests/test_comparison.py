@@ -71,11 +71,14 @@ def test_an_attack_with_several_triggers_is_one_block() -> None:
 
 
 def test_an_interval_by_hand() -> None:
-    # mean 2, standard deviation 1, t(0.975, 2) = 4.3027 as tables have it: 2 ± 4.3027 / √3
-    mean, low, high = ranking.interval(pd.Series([1.0, 2.0, 3.0]))
-    assert (mean, low, high) == pytest.approx((2, 2 - 2.4842, 2 + 2.4842), abs=1e-4)
-    assert ranking.interval(pd.Series([0.25]))[0] == 0.25
-    assert np.isnan(ranking.interval(pd.Series([0.25]))[1:]).all()
+    # 0.4, 0.5, 0.6: mean 0.5, standard deviation 0.1, t(0.975, 2) = 4.3027 as tables have it: 0.5 ± 0.43027 / √3
+    rows = ranking.blocks(tidy([sweep(seed=seed, asr=asr) for seed, asr in enumerate([0.4, 0.5, 0.6])]))
+    (row,) = ranking.means(rows, ["method"]).to_dict("records")
+    found = [row[f"goodnet_asr{end}"] for end in ("", "_low", "_high")]
+    assert found == pytest.approx([0.5, 0.5 - 0.24842, 0.5 + 0.24842], abs=1e-5)
+    (row,) = ranking.means(rows[:1], ["method"]).to_dict("records")
+    assert (row["seeds"], row["goodnet_asr"]) == (1, 0.4)
+    assert np.isnan([row["goodnet_asr_low"], row["goodnet_asr_high"]]).all()
 
 
 def test_intervals_are_over_seeds_and_stay_where_rates_are() -> None:

@@ -21,9 +21,16 @@ TABLE = pd.DataFrame(
 )
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One for all tests: to make one takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+
+
 @pytest.fixture
-def tracking(tmp_path: Path) -> MlflowTracking:
-    return MlflowTracking("trial", f"sqlite:///{tmp_path}/mlflow.db")
+def tracking(store: str, request: pytest.FixtureRequest) -> MlflowTracking:
+    """An experiment of its own."""
+    return MlflowTracking(request.node.name, store)
 
 
 def log(tracking: MlflowTracking, strategy: str = "ours", seed: str = "0", grid: str = "a", fail: bool = False) -> None:
@@ -88,7 +95,8 @@ def test_nothing_found_is_said(tracking: MlflowTracking) -> None:
     with pytest.raises(FinepruneError) as error:
         tracking.finished("grid=c")
     assert str(error.value) == (
-        "expected finished sweeps that filter=grid=c lets through in the experiment 'trial', got none: "
+        "expected finished sweeps that filter=grid=c lets through in the experiment "
+        f"'{tracking.experiment}', got none: "
         "run runners.sweep first, or choose another tracking.experiment or filter"
     )
 
@@ -97,16 +105,13 @@ def test_an_unknown_experiment_is_said_and_not_made(tracking: MlflowTracking) ->
     log(tracking)
     other = MlflowTracking("trail", tracking.uri)
     for _ in range(2):
-        with pytest.raises(ConfigError) as error:
+        with pytest.raises(ConfigError, match=rf"to be one of Default, .*{tracking.experiment}.*, got 'trail'$"):
             other.finished()
-        assert str(error.value) == "expected tracking.experiment to be one of Default, trial, got 'trail'"
 
 
-def test_a_store_that_is_not_there_is_said_and_not_made(tracking: MlflowTracking, tmp_path: Path) -> None:
-    with pytest.raises(
-        FinepruneError, match="^expected finished sweeps in sqlite:.*, got no such file: run runners.sweep"
-    ):
-        tracking.finished()
+def test_a_store_that_is_not_there_is_said_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(FinepruneError, match="^expected finished sweeps in sqlite:.*, got no such file: run "):
+        MlflowTracking("trial", f"sqlite:///{tmp_path}/mlflow.db").finished()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -117,7 +122,7 @@ def test_no_tracking_keeps_no_runs() -> None:
 
 def test_a_tidy_frame_from_python(tracking: MlflowTracking, monkeypatch: pytest.MonkeyPatch) -> None:
     log(tracking)
-    (row,) = fineprune.compare("trial", uri=tracking.uri).to_dict("records")
+    (row,) = fineprune.compare(tracking.experiment, uri=tracking.uri).to_dict("records")
     assert (row["method"], row["attack"], row["trigger"], row["goodnet_asr"]) == ("ours", "hat", "hat", 0.25)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking.uri)
-    assert len(fineprune.compare("trial", filter="grid=a")) == 1
+    assert len(fineprune.compare(tracking.experiment, filter="grid=a")) == 1

@@ -118,7 +118,7 @@ def test_too_few_blocks_to_tell() -> None:
 
 
 def test_ties_everywhere() -> None:
-    found = statistics.test(contest(tidy(grid(dict.fromkeys("abc", [0.5, 0.5]))), "2_percent"))
+    found = statistics.test(contest(tidy(grid({"a": [0.5] * 2, "b": [0.5] * 2, "c": [0.5] * 2})), "2_percent"))
     assert (found.friedman, found.pairs["p_holm"].tolist()) == (1, [1, 1, 1])
     assert found.ranks.tolist() == [2, 2, 2]
 

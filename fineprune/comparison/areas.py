@@ -43,7 +43,9 @@ def areas(runs: Sequence[Finished], results: pd.DataFrame) -> pd.DataFrame:
         | {f"{net}_area": _area(steps[row["run"]], net) for net in ("goodnet", "pruned")}
         for row in known.to_dict("records")
     ]
-    return pd.DataFrame(rows, columns=["method", "attack", "seed", "oracle", "goodnet_area", "pruned_area"])
+    return pd.DataFrame(rows, columns=["method", "attack", "seed", "oracle", "goodnet_area", "pruned_area"]).astype(
+        {"oracle": bool}
+    )
 
 
 def mean_areas(found: pd.DataFrame) -> pd.DataFrame:

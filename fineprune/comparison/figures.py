@@ -36,12 +36,15 @@ def trade_off(table: pd.DataFrame, shades: Mapping[str, str]) -> Figure:
     A mark a method and budget, hollow before fine-tuning, with its 95 % intervals; the staircase is the Pareto front.
     """
     titles = ("GoodNet", "B′, the pruned net alone")
-    figure, axes = panels(titles, 3.9, xlabel="clean accuracy, %")
+    figure, axes = panels(titles, 2.9, xlabel="clean accuracy, %")
     axes[0].set_ylabel("ASR, %")
     marks = dict(zip(table["point"].unique(), MARKERS * len(table), strict=False))
     for panel, net in zip(axes, ("goodnet", "pruned"), strict=True):
         untouched = table[["badnet_accuracy", "badnet_asr"]].mean()
-        front = pareto(*(pd.concat([table[f"{net}_{rate}"], untouched[[f"badnet_{rate}"]]]) for rate in RATES))
+        columns = [
+            pd.concat([table[f"{net}_{rate}"], untouched[[f"badnet_{rate}"]]], ignore_index=True) for rate in RATES
+        ]
+        front = pareto(*columns)
         panel.step(front["accuracy"], front["asr"], where="post", color=REST, lw=1, ls="--")
         for _, row in table.iterrows():
             _mark(panel, row, net, marks[row["point"]], shades[row["method"]])
@@ -86,7 +89,7 @@ def curves(found: Mapping[str, list[pd.DataFrame]], shades: Mapping[str, str]) -
     only the nets at budgets see.
     """
     titles = ("clean accuracy of the GoodNet, %", "ASR against the GoodNet, %")
-    figure, axes = panels(titles, 3.3, xlabel="pruned, %", ylim=(-0.03, 1.03))
+    figure, axes = panels(titles, 2.9, xlabel="pruned, %", ylim=(-0.03, 1.03))
     for method, seeds in found.items():
         for panel, lines in zip(axes, zip(*map(_staircases, seeds), strict=True), strict=True):
             _band(panel, np.array(lines), shades[method])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -72,9 +73,8 @@ def tidy(runs: Sequence[Finished]) -> pd.DataFrame:
         for known in latest.sort_values(UNIT).to_dict("records")
         for row in _rows(*parts[known["part"]])
     ]
-    return pd.DataFrame(rows).reindex(
-        columns=[*[name for name in COLUMNS if "…" not in name and name not in MEASURED], *MEASURED]
-    )
+    columns = [*[name for name in COLUMNS if "…" not in name and name not in MEASURED], *MEASURED]
+    return pd.DataFrame(rows).reindex(columns=columns).astype({"finetuned": bool, "oracle": bool})
 
 
 def _tunes(run: Finished) -> bool:
@@ -130,8 +130,8 @@ def _rows(run: Finished, finetuned: bool) -> Iterator[dict[str, Any]]:
     if known["not_applicable"]:
         yield known
         return
-    points = [name.split("/")[0].removeprefix("at_") for name in run.metrics if name.endswith("/fraction_pruned")]
-    triggers = [name.split("/")[1] for name in run.metrics if name.startswith("badnet/") and name.endswith("/asr")]
+    points = [found[1] for name in run.metrics if (found := re.fullmatch(r"at_([^/]+)/fraction_pruned", name))]
+    triggers = [found[1] for name in run.metrics if (found := re.fullmatch(r"badnet/(.+)/asr", name, re.DOTALL))]
     for point in points:
         for trigger in triggers or [""]:
             yield (

@@ -84,13 +84,14 @@ def filling(method: str, colour: str) -> str:
 
 def label(name: str) -> str:
     """`name` for a legend: not endless, and never with the underscore in front that would hide it."""
-    short = name if len(name) <= 60 else f"{name[:59]}…"
+    short = name if len(name) <= 48 else f"{name[:24]}…{name[-23:]}"
     return f" {short}" if short.startswith("_") else short
 
 
 def legend(figure: Figure, *columns: list[Line2D]) -> None:
-    """Put `columns` of handles below the panels."""
+    """Put `columns` of handles below the panels, for which the figure grows."""
     height = max(map(len, columns))
+    figure.set_figheight(figure.get_figheight() + 0.19 * height)
     padded = [handle for column in columns for handle in [*column, *_blanks(height - len(column))]]
     figure.legend(handles=padded, loc="outside lower left", ncols=len(columns))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fineprune.comparison.frame import MEASURED, UNIT
+from fineprune.comparison.frame import COSTS, MEASURED, UNIT
 
 SCORE = "goodnet_der"
 END = "end"
@@ -63,34 +63,22 @@ def contest(results: pd.DataFrame, point: str) -> Contest:
     return Contest(point, methods, here[complete].reset_index(drop=True), absent)
 
 
-def interval(values: pd.Series[float]) -> tuple[float, float, float]:
-    """The mean and the bounds of its 95 % confidence interval by Student's t; no bounds (NaN) from a single value."""
-    from scipy import stats
-
-    known = values.dropna()
-    if len(known) < 2:
-        return float(known.mean()), np.nan, np.nan
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(known) - 1) * stats.sem(known))
-    return float(known.mean()), float(known.mean()) - half, float(known.mean()) + half
-
-
 def means(rows: pd.DataFrame, by: list[str], measured: list[str] = MEASURED) -> pd.DataFrame:
     """For each group the mean over seeds of what is `measured`, with bounds `…_low` and `…_high`, and `seeds`.
 
-    Attacks are averaged within a seed first: runs of one seed may share their images, so only seeds are independent.
-    Bounds are cut where no value can lie: below 0 and, but for costs, above 1.
+    Bounds are those of the 95 % confidence interval by Student's t, NaN from a single seed, and cut where no value can
+    lie: below 0 and, but for costs, above 1. Attacks are averaged within a seed first: runs of one seed may share their
+    images, so only seeds are independent.
     """
-    found = []
-    for group, part in rows.groupby(by, sort=False):
-        seeds = part.groupby("seed")[measured].mean()
-        row: dict[str, object] = dict(zip(by, group, strict=True)) | {"seeds": len(seeds)}
-        for name in measured:
-            mean, low, high = interval(seeds[name])
-            most = np.inf if name in ("seconds", "forward_passes") else 1.0
-            low, high = np.clip([low, high], 0, most)
-            row |= {name: mean, f"{name}_low": low, f"{name}_high": high}
-        found.append(row)
-    return pd.DataFrame(found, columns=None if found else [*by, "seeds"])
+    from scipy import stats
+
+    groups = rows.groupby([*by, "seed"], sort=False)[measured].mean().groupby(by, sort=False)
+    mean, count = groups.mean(), groups.count()
+    half = groups.sem() * stats.t.ppf((1 + CONFIDENCE) / 2, (count - 1).where(count > 1))
+    most = [np.inf if name in COSTS else 1.0 for name in measured]
+    low, high = ((mean + sign * half).clip(0, most, axis=1) for sign in (-1, 1))
+    seeds = groups.size().rename("seeds")
+    return pd.concat([seeds, mean, low.add_suffix("_low"), high.add_suffix("_high")], axis=1).reset_index()
 
 
 def ranked(table: pd.DataFrame, within: list[str]) -> pd.DataFrame:
