@@ -17,15 +17,15 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 
 
-def compare(experiment: str = "fineprune", filter: str = "", uri: str = "") -> pd.DataFrame:  # noqa: A002
+def compare(experiment: str = "fineprune", grid: str = "", filter: str = "", uri: str = "") -> pd.DataFrame:  # noqa: A002
     """The finished sweeps of an MLflow experiment as one tidy frame: a row for each method, run, point and trigger.
 
-    `filter` is `grid=ID` or an MLflow filter, `uri` the store: MLFLOW_TRACKING_URI where it is empty, else
-    `mlruns/mlflow.db`. `fineprune.comparison.COLUMNS` says what the columns hold; rates are fractions in [0, 1].
+    Of one `grid` alone, or those that `filter`, in MLflow's language, lets through. `uri` is the store: where it is
+    empty, MLFLOW_TRACKING_URI, else `mlruns/mlflow.db`. `fineprune.comparison.COLUMNS` says what the columns hold; rates are fractions in [0, 1].
     Raises FinepruneError where there is no such store, experiment or run.
     """
     from fineprune.comparison import tidy
     from fineprune.tracking import MlflowTracking
 
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlruns/mlflow.db")
-    return tidy(MlflowTracking(experiment, uri).finished(filter))
+    return tidy(MlflowTracking(experiment, uri).finished(grid, filter))

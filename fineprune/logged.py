@@ -29,30 +29,35 @@ class Finished:
     steps: pd.DataFrame
 
 
-def query(wanted: str) -> str:
-    """`wanted`, `grid=ID` or a filter in MLflow's language, as a filter in MLflow's language."""
-    grid = re.fullmatch(r"grid=([\w.:-]+)", wanted.strip())
-    return f"tags.grid = '{grid[1]}'" if grid else wanted.strip()
+def query(grid: str, wanted: str) -> str:
+    """The runs of one grid, and of those the ones that `wanted`, a filter in MLflow's language, lets through."""
+    if not re.fullmatch(r"[\w.:+-]*", grid):
+        raise ConfigError(f"expected grid to be letters, digits and . : + - _, got {grid!r}: take the tag of the runs")
+    parts = ["attributes.status = 'FINISHED'", f"tags.grid = '{grid}'" if grid else "", wanted.strip()]
+    return " AND ".join(part for part in parts if part)
 
 
-def finished(uri: str, experiment: str, wanted: str) -> list[Finished]:
-    """The finished sweeps of an experiment in the store at `uri` that `wanted` lets through, the latest first."""
+def finished(uri: str, experiment: str, grid: str, wanted: str) -> list[Finished]:
+    """The finished sweeps of an experiment in the store at `uri`, the latest first.
+
+    Of one grid alone, and only those that `wanted`, a filter in MLflow's language, lets through, where they are given.
+    """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
+    sought = query(grid, wanted)
     try:
         client = MlflowClient(uri)
-        runs = list(_search(client, _identifier(client, experiment), wanted))
+        runs = list(_search(client, _identifier(client, experiment), sought))
         found = [Finished(run.info.run_id, **_known(run), steps=_steps(client, run)) for run in runs]
     except (MlflowException, OSError) as reason:
         why = " ".join(str(reason).split())[:300]
         raise FinepruneError(f"expected an MLflow store at {uri}, got: {why}; set tracking.uri") from reason
     if not found:
-        which = f" that filter={wanted} lets through" if wanted else ""
         raise FinepruneError(
-            f"expected finished sweeps{which} in the experiment '{experiment}', got none: run runners.sweep first, "
-            "or choose another tracking.experiment or filter"
+            f"expected finished sweeps in the experiment '{experiment}' where {sought}, got none: run runners.sweep "
+            "first, or choose another tracking.experiment, grid or filter"
         )
     return found
 
@@ -68,18 +73,19 @@ def _known(run: LoggedRun) -> dict[str, Any]:
     return {"tags": run.data.tags, "params": run.data.params, "metrics": run.data.metrics}
 
 
-def _search(client: MlflowClient, experiment: str, wanted: str) -> Iterator[LoggedRun]:
+def _search(client: MlflowClient, experiment: str, sought: str) -> Iterator[LoggedRun]:
     from mlflow.exceptions import MlflowException
 
-    both = " AND ".join(part for part in ("attributes.status = 'FINISHED'", query(wanted)) if part)
     token = None
     while token != "":
         try:
-            page = client.search_runs([experiment], both, max_results=1000, page_token=token)
+            page = client.search_runs([experiment], sought, max_results=1000, page_token=token)
         except MlflowException as reason:
+            if reason.error_code != "INVALID_PARAMETER_VALUE":
+                raise
             raise ConfigError(
-                "expected filter to be grid=ID or an MLflow filter such as \"tags.attack = 'patch'\", got "
-                f"{wanted!r}: {' '.join(str(reason).split())[:200]}"
+                "expected filter to be in MLflow's language, such as \"tags.attack = 'patch'\", got: "
+                f"{' '.join(str(reason).split())[:200]}"
             ) from reason
         yield from filter(_is_sweep, page)
         token = page.token or ""

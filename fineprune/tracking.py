@@ -46,8 +46,8 @@ class Tracking(ABC):
         """A run that ends as FINISHED if the block does, and as FAILED with the reason if it raises."""
 
     @abstractmethod
-    def finished(self, wanted: str = "") -> list[Finished]:
-        """The finished sweeps, the latest first, of which `wanted` is true: `grid=ID`, or an MLflow filter."""
+    def finished(self, grid: str = "", wanted: str = "") -> list[Finished]:
+        """The finished sweeps, the latest first; of one grid alone, or that an MLflow filter lets through, if given."""
 
 
 class _Silent(Run):
@@ -67,7 +67,7 @@ class NoTracking(Tracking):
     def run(self, name: str) -> Iterator[Run]:
         yield _Silent()
 
-    def finished(self, wanted: str = "") -> list[Finished]:
+    def finished(self, grid: str = "", wanted: str = "") -> list[Finished]:
         raise ConfigError("expected a tracking that keeps runs, got tracking=none: take tracking=mlflow")
 
 
@@ -116,12 +116,12 @@ class MlflowTracking(Tracking):
             raise ConfigError(f"expected tracking.experiment to be in use, got '{self.experiment}', which was deleted")
         return client, found.experiment_id
 
-    def finished(self, wanted: str = "") -> list[Finished]:
+    def finished(self, grid: str = "", wanted: str = "") -> list[Finished]:
         from fineprune.logged import finished
 
         if self._file is not None and not self._file.exists():
             raise FinepruneError(f"expected finished sweeps in {self.uri}, got no such file: run runners.sweep first")
-        return finished(self.uri if self._file is None else f"sqlite:///{self._file}", self.experiment, wanted)
+        return finished(self.uri if self._file is None else f"sqlite:///{self._file}", self.experiment, grid, wanted)
 
 
 class _MlflowRun(Run):

@@ -1,6 +1,6 @@
 """Put the finished runs of an MLflow experiment side by side: who removes the backdoor, at what price, how sure.
 
-python -m runners.compare tracking.experiment=fineprune filter=grid=ID
+python -m runners.compare tracking.experiment=fineprune
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ def compare(settings: DictConfig, folder: Path) -> None:
     from fineprune.comparison import Comparison, terminal, writing
 
     tracking = instantiate(settings.tracking)
-    runs = tracking.finished(settings.filter)
-    which = f", {settings.filter}" if settings.filter else ""
-    found = Comparison(runs, f"Experiment {tracking.experiment}{which}")
+    grid, wanted = str(settings.grid or ""), str(settings.filter or "")
+    runs = tracking.finished(grid, wanted)
+    which = [f"experiment {tracking.experiment}", f"grid {grid}" if grid else "", wanted]
+    found = Comparison(runs, ", ".join(part for part in which if part))
     page = writing.write(found, folder)
     console = Console()
     terminal.show(found.answers, console)

@@ -72,32 +72,33 @@ def test_runs_that_are_no_sweeps_are_left_out(tracking: MlflowTracking) -> None:
 def test_runs_are_chosen_by_grid_or_by_a_filter_of_mlflow(tracking: MlflowTracking) -> None:
     log(tracking, "ours", grid="a")
     log(tracking, "theirs", grid="b")
-    for wanted in ("grid=b", "tags.strategy = 'theirs'"):
-        assert [run.tags["strategy"] for run in tracking.finished(wanted)] == ["theirs"]
+    for wanted in ({"grid": "b"}, {"wanted": "tags.strategy = 'theirs'"}):
+        assert [run.tags["strategy"] for run in tracking.finished(**wanted)] == ["theirs"]
+    with pytest.raises(FinepruneError, match="got none"):
+        tracking.finished("a", "tags.strategy = 'theirs'")
 
 
 def test_a_grid_is_put_as_mlflow_wants_it() -> None:
-    assert query(" grid=2026-01-31_12-00-00 ") == "tags.grid = '2026-01-31_12-00-00'"
-    assert query("metrics.x > 1") == "metrics.x > 1"
-    assert query("grid=it's") == "grid=it's"  # which MLflow refuses
+    assert query("2026-01-31_12-00-00", " metrics.x > 1 ") == (
+        "attributes.status = 'FINISHED' AND tags.grid = '2026-01-31_12-00-00' AND metrics.x > 1"
+    )
+    with pytest.raises(ConfigError, match="^expected grid to be letters, digits and . : \\+ - _, got "):
+        query("it's", "")
 
 
 def test_a_filter_that_is_none_is_said(tracking: MlflowTracking) -> None:
     log(tracking)
-    with pytest.raises(
-        ConfigError, match="^expected filter to be grid=ID or an MLflow filter such as .*, got 'nonsense'"
-    ):
-        tracking.finished("nonsense")
+    with pytest.raises(ConfigError, match="^expected filter to be in MLflow's language, such as .*, got: "):
+        tracking.finished(wanted="nonsense")
 
 
 def test_nothing_found_is_said(tracking: MlflowTracking) -> None:
     log(tracking)
     with pytest.raises(FinepruneError) as error:
-        tracking.finished("grid=c")
+        tracking.finished("c")
     assert str(error.value) == (
-        "expected finished sweeps that filter=grid=c lets through in the experiment "
-        f"'{tracking.experiment}', got none: "
-        "run runners.sweep first, or choose another tracking.experiment or filter"
+        f"expected finished sweeps in the experiment '{tracking.experiment}' where attributes.status = 'FINISHED' AND "
+        "tags.grid = 'c', got none: run runners.sweep first, or choose another tracking.experiment, grid or filter"
     )
 
 
@@ -125,4 +126,4 @@ def test_a_tidy_frame_from_python(tracking: MlflowTracking, monkeypatch: pytest.
     (row,) = fineprune.compare(tracking.experiment, uri=tracking.uri).to_dict("records")
     assert (row["method"], row["attack"], row["trigger"], row["goodnet_asr"]) == ("ours", "hat", "hat", 0.25)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking.uri)
-    assert len(fineprune.compare(tracking.experiment, filter="grid=a")) == 1
+    assert len(fineprune.compare(tracking.experiment, grid="a")) == 1

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from fineprune.comparison import areas, figures, ranking
 from fineprune.comparison.frame import tidy
-from fineprune.comparison.plots import colours
+from fineprune.comparison.plots import colours, svg
 from fineprune.comparison.ranking import END
 from fineprune.comparison.verdict import Verdict, verdicts
 from fineprune.logged import Finished
@@ -26,6 +26,16 @@ class Drawing:
     title: str
     alt: str
     draw: Callable[[], Figure]
+
+    @cached_property
+    def light(self) -> str:
+        """As SVG for light paper."""
+        return svg(self.draw, "light")
+
+    @cached_property
+    def dark(self) -> str:
+        """As SVG for dark paper."""
+        return svg(self.draw, "dark")
 
 
 @dataclass(frozen=True)

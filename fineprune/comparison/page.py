@@ -12,7 +12,6 @@ import pandas as pd
 
 from fineprune.comparison import shown
 from fineprune.comparison.contents import Comparison, Drawing
-from fineprune.comparison.plots import svg
 from fineprune.comparison.verdict import Verdict
 
 CAPTIONS = {
@@ -114,7 +113,7 @@ def _cell(column: shown.Column, row: dict[Any, Any]) -> Cell:
 
 
 def _picture(drawing: Drawing) -> Picture:
-    light, dark = (base64.b64encode(svg(drawing.draw, theme).encode()).decode() for theme in ("light", "dark"))
+    light, dark = (base64.b64encode(text.encode()).decode() for text in (drawing.light, drawing.dark))
     return Picture(
         drawing.title, drawing.alt, f"data:image/svg+xml;base64,{light}", f"data:image/svg+xml;base64,{dark}"
     )

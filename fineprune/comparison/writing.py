@@ -6,7 +6,6 @@ from pathlib import Path
 
 from fineprune.comparison import page, shown
 from fineprune.comparison.contents import Comparison
-from fineprune.comparison.plots import svg
 from fineprune.files import write_text
 
 
@@ -18,7 +17,7 @@ def write(found: Comparison, folder: Path) -> Path:
         texts[f"{name}.md"] = shown.markdown(table)
         texts[f"{name}.tex"] = shown.latex(table)
     for drawing in (*found.trade_offs, *found.curves, *found.ranks.values()):
-        texts[f"{drawing.name}.svg"] = svg(drawing.draw, "light")
+        texts[f"{drawing.name}.svg"] = drawing.light
     texts["report.html"] = page.html(found)
     for name, text in texts.items():
         write_text(folder / name, text)
