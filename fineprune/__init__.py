@@ -17,7 +17,12 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 
 
-def compare(experiment: str = "fineprune", grid: str = "", filter: str = "", uri: str = "") -> pd.DataFrame:  # noqa: A002
+def compare(
+    experiment: str = "fineprune",
+    grid: str = "",
+    filter: str = "",  # noqa: A002
+    uri: str = "",
+) -> pd.DataFrame:
     """The finished sweeps of an MLflow experiment as one tidy frame: a row for each method, run, point and trigger.
 
     Of one `grid` alone, or those that `filter`, in MLflow's language, lets through. `uri` is the store: where it is

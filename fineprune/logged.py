@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run as LoggedRun
 
-STEP_RATES = re.compile(r"fraction_pruned|clean_test/(pruned|goodnet)_accuracy|.+/(pruned|goodnet)_asr")
+STEP_RATES = re.compile(r"fraction_pruned|clean_test/(pruned|goodnet)_accuracy|(?!at_[^/]+/.+/).+/(pruned|goodnet)_asr")
 
 
 @dataclass(frozen=True)
