@@ -25,9 +25,9 @@ def compare(
 ) -> pd.DataFrame:
     """The finished sweeps of an MLflow experiment as one tidy frame: a row for each method, run, point and trigger.
 
-    Of one `grid` alone, or those that `filter`, in MLflow's language, lets through. `uri` is the store: where it is
-    empty, MLFLOW_TRACKING_URI, else `mlruns/mlflow.db`. `fineprune.comparison.COLUMNS` says what the columns hold; rates are fractions in [0, 1].
-    Raises FinepruneError where there is no such store, experiment or run.
+    Of one `grid` alone, or those that `filter`, in MLflow's language, lets through, where they are given. `uri` is the
+    store; where it is empty, MLFLOW_TRACKING_URI is, or else `mlruns/mlflow.db`. `fineprune.comparison.COLUMNS` says
+    what the columns hold; rates are fractions in [0, 1]. Raises FinepruneError where there is no such store or run.
     """
     from fineprune.comparison import tidy
     from fineprune.tracking import MlflowTracking

@@ -29,8 +29,11 @@ ConfigStore.instance().store(
 )
 
 
-def run(job: Callable[[DictConfig, Path], None], config: str) -> None:
-    """Run `job(settings, run folder)` under Hydra with the settings of `conf/<config>.yaml` and the command line."""
+def run(job: Callable[[DictConfig, Path], None], config: str, tensorflow: bool = True) -> None:
+    """Run `job(settings, run folder)` under Hydra with the settings of `conf/<config>.yaml` and the command line.
+
+    `tensorflow` says whether the job needs it: then it is loaded quietly first.
+    """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach this function rather than Hydra's own printing
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
 
@@ -38,8 +41,9 @@ def run(job: Callable[[DictConfig, Path], None], config: str) -> None:
         hydra_settings = HydraConfig.get()
         folder = Path(hydra_settings.runtime.output_dir)
         try:
-            with _quiet_start():
-                import tf_keras  # noqa: F401
+            if tensorflow:
+                with _quiet_start():
+                    import tf_keras  # noqa: F401
             job(settings, folder)
         except Exception as error:
             if _line(error) is None:

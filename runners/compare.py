@@ -32,4 +32,4 @@ def compare(settings: DictConfig, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(compare, "compare")
+    cli.run(compare, "compare", tensorflow=False)

@@ -139,6 +139,14 @@ def test_a_mistake_is_one_line_and_leaves_nothing(swept: Path, arguments: list[s
     assert not (swept / "out").exists() and not (swept / "away").exists()
 
 
+def test_it_does_not_wait_for_tensorflow(swept: Path, tmp_path: Path) -> None:
+    arguments = ["tracking.experiment=trial", f"hydra.run.dir={tmp_path}"]
+    imported = run(swept, "compare", *arguments, python=("-X", "importtime")).err
+    modules = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in imported.splitlines() if "|" in line}
+    assert {"mlflow", "matplotlib"} <= modules
+    assert not modules & {"tensorflow", "tf_keras"}
+
+
 def test_a_filter_of_mlflow_on_the_command_line(swept: Path, tmp_path: Path) -> None:
     wanted = "filter='tags.finetune = \"none\"'"
     ended = run(swept, "compare", "tracking.experiment=trial", wanted, f"hydra.run.dir={tmp_path}")

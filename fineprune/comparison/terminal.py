@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -20,9 +22,15 @@ def show(found: list[Verdict], console: Console) -> None:
         console.print("nothing to rank: no run was measured on both clean test images and poisoned ones")
         return
     for verdict in found:
-        console.print(Text.assemble(f"At {verdict.name} ", (verdict.leaders, "bold"), f" {verdict.place}."))
-        console.print(Text("  " + " ".join(part for part in (verdict.sure, verdict.absent) if part)))
+        _print(console, f"At {verdict.name} {verdict.leaders} {verdict.place}.", "bold")
+        _print(console, " ".join(part for part in (verdict.sure, verdict.absent) if part), "")
     console.print(_table(found))
+
+
+def _print(console: Console, text: str, style: str) -> None:
+    """Wrapped here, since Rich breaks lines at no-break spaces."""
+    if text:
+        console.print(Text(textwrap.fill(text, console.width, break_on_hyphens=False), style=style), soft_wrap=True)
 
 
 def _table(found: list[Verdict]) -> Table:
