@@ -61,6 +61,19 @@ def test_a_verdict_names_who_got_there_too_seldom() -> None:
     assert verdict.absent == "Not ranked here, since they seldom got this far: theirs (0 of 3 blocks)."
 
 
+def test_a_verdict_where_no_block_is_common() -> None:
+    (verdict,) = compared([sweep("a", seed=0), sweep("b", seed=1)]).answers
+    assert f"{verdict.leaders} {verdict.place}" == "None ranks first: no attack and seed is common to all"
+
+
+def test_a_verdict_names_a_few_and_counts_the_others() -> None:
+    runs = [sweep(), *(sweep(f"m{number}", points=("end",)) for number in range(6))]
+    (verdict,) = compared(runs).answers
+    assert verdict.absent.endswith(
+        ": m0 (0 of 1 blocks), m1 (0 of 1 blocks), m2 (0 of 1 blocks), m3 (0 of 1 blocks) and 2 more."
+    )
+
+
 def test_a_table_in_markdown() -> None:
     table = pd.DataFrame(
         [{"method": "a|b", "rank": 1, "goodnet_asr": 0.1, "goodnet_asr_low": 0.0, "goodnet_asr_high": 0.25}]

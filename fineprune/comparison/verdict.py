@@ -11,6 +11,7 @@ from fineprune.comparison import statistics
 from fineprune.comparison.ranking import END, SCORE, TIED, Contest, contest, overall, points
 
 HELD = "\N{NO-BREAK SPACE}"
+MOST = 4
 
 
 @dataclass(frozen=True)
@@ -44,23 +45,22 @@ def verdicts(results: pd.DataFrame) -> list[Verdict]:
 
 def _verdict(found: Contest, ranking: pd.DataFrame) -> Verdict:
     tests = statistics.test(found)
-    names, place = (
-        _first(ranking) if len(ranking) else ("", f"{len(found.methods)} methods have no attack and seed in common")
-    )
-    absent = ", ".join(f"{method} ({count})" for method, count in found.absent.items() if found.point != END)
-    absent = f"Not ranked here, since they seldom got this far: {absent}." if absent else ""
-    return Verdict(found.point, names, place, _sure(ranking, tests), absent, tests, ranking)
-
-
-def _first(ranking: pd.DataFrame) -> tuple[str, str]:
+    if ranking.empty:
+        return Verdict(found.point, "None", "ranks first: no attack and seed is common to all", "", "", tests, ranking)
+    seldom = [f"{method} ({count})" for method, count in found.absent.items() if found.point != END]
+    absent = f"Not ranked here, since they seldom got this far: {_some(seldom)}." if seldom else ""
     first = ranking[ranking["rank"] == 1]
+    return Verdict(
+        found.point, _some(list(first["method"])), _place(first, ranking), _sure(tests), absent, tests, ranking
+    )
+
+
+def _place(first: pd.DataFrame, ranking: pd.DataFrame) -> str:
     place = f"ranks first of {len(ranking)}" if len(first) == 1 else f"tie for first of {len(ranking)}"
     place = place if len(ranking) > 1 else "is the only method"
     best = first.iloc[0]
     vain = "; no better than leaving the network as it is" if round(best[SCORE], TIED) <= 0.5 else ""
-    return " and ".join(
-        first["method"]
-    ), f"{place}: ASR {_rate(best, 'asr')}, clean accuracy {_rate(best, 'accuracy')}{vain}"
+    return f"{place}: ASR {_rate(best, 'asr')}, clean accuracy {_rate(best, 'accuracy')}{vain}"
 
 
 def _rate(row: pd.Series[float], rate: str) -> str:
@@ -72,23 +72,28 @@ def _rate(row: pd.Series[float], rate: str) -> str:
     return f"{mean:.1f}{HELD}%{bounds} (untouched {before:.1f}{HELD}%)"
 
 
-def _sure(ranking: pd.DataFrame, tests: statistics.Tests) -> str:
-    if len(ranking) < 2:
+def _sure(tests: statistics.Tests) -> str:
+    if tests.pairs.empty:
         return ""
     blocks = f"{tests.blocks} block{'s' if tests.blocks != 1 else ''} of attack and seed"
     if not tests.enough:
-        return (
-            f"Can’t tell from {blocks}: among {len(ranking)} methods no difference, however large, shows in fewer than "
-            f"{tests.needed}."
-        )
-    pairs = tests.pairs[(tests.pairs["first"] == tests.pairs["first"].iloc[0])]
-    beaten, open_ = pairs[pairs["differ"]], pairs[~pairs["differ"]]
+        methods = f"among {len(tests.ranks)} methods no difference, however large, shows in fewer than {tests.needed}"
+        return f"Can’t tell from {blocks}: {methods}."
+    pairs = tests.pairs[tests.pairs["first"] == tests.pairs["first"].iloc[0]]
+    beaten, alike = (
+        [f"{pair['second']} (p = {pair['p_holm']:.2g})" for pair in pairs[which].to_dict("records")]
+        for which in (pairs["differ"], ~pairs["differ"])
+    )
     parts = [
-        f"better than {_list(beaten)}" if len(beaten) else "",
-        f"difference to {_list(open_)}: can’t tell" if len(open_) else "",
+        f"better than {_some(beaten)}" if beaten else "",
+        f"difference to {_some(alike)}: can’t tell" if alike else "",
     ]
     return f"From {blocks}: {'; '.join(part for part in parts if part)}."
 
 
-def _list(pairs: pd.DataFrame) -> str:
-    return ", ".join(f"{row['second']} (p = {row['p_holm']:.2g})" for row in pairs.to_dict("records"))
+def _some(names: list[str]) -> str:
+    """As `a, b and c`, or `a, b, c and 5 more`."""
+    shown, more = names[:MOST], len(names) - MOST
+    if more > 0:
+        return f"{', '.join(shown)} and {more} more"
+    return " and ".join(part for part in (", ".join(shown[:-1]), shown[-1]) if part)
