@@ -120,7 +120,9 @@ def test_budgets_come_in_order_and_the_last_step_last() -> None:
 
 
 def test_oracles_stand_apart() -> None:
-    results = tidy([sweep(), sweep("cheat", asr=0.0, tags={"oracle": "true"})])
+    runs = [sweep(), sweep("cheat", asr=0.0, tags={"oracle": "true"})]
+    results = tidy(runs)
+    assert list(figures.swept(results, runs, "patch")) == ["ours"]
     assert set(ranking.overall(results)["method"]) == set(ranking.per_attack(results)["method"]) == {"ours"}
     assert ranking.oracles(results)["method"].tolist() == ["cheat"]
 

@@ -99,9 +99,10 @@ def curves(found: Mapping[str, list[pd.DataFrame]], shades: Mapping[str, str]) -
 
 
 def swept(results: pd.DataFrame, runs: Sequence[Finished], attack: str) -> dict[str, list[pd.DataFrame]]:
-    """By method the steps of each of its runs under `attack`, of those that were measured on clean test images."""
+    """By method the steps of each of its runs under `attack` that was measured on clean test images; no oracles."""
     steps = {run.id: run.steps for run in runs if "clean_test/goodnet_accuracy" in run.steps}
-    known = results[(results["attack"] == attack) & ~results["finetuned"] & (results["trigger"] != "")]
+    known = results[~results["oracle"] & ~results["finetuned"] & (results["trigger"] != "")]
+    known = known[known["attack"] == attack]
     known = known[known["run"].isin(steps)].drop_duplicates(["method", "seed"])
     return {str(method): [steps[run] for run in rows["run"]] for method, rows in known.groupby("method")}
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from fineprune.comparison import shown
 from fineprune.comparison.contents import Comparison, Drawing
+from fineprune.comparison.ranking import SCORE
 from fineprune.comparison.verdict import Verdict
 
 CAPTIONS = {
@@ -24,12 +25,23 @@ CAPTIONS = {
 
 
 @dataclass(frozen=True)
+class Span:
+    """An interval of DER as a small picture, each from 0 to 100; `nothing` is where a DER of 50 % lies."""
+
+    low: float
+    mean: float
+    high: float
+    nothing: float
+
+
+@dataclass(frozen=True)
 class Cell:
-    """One cell: its text, the interval below it, and the number that it sorts by, None where there is none."""
+    """One cell: its text, the interval below it, the number that it sorts by, and the interval drawn."""
 
     text: str
     bounds: str
     value: float | None
+    span: Span | None
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,7 @@ def html(found: Comparison) -> str:
         source=found.source,
         counts=_counts(found),
         answers=found.answers,
-        sections=[_section(found, verdict) for verdict in found.verdicts],
+        sections=[_section(found, verdict) for verdict in found.verdicts if len(verdict.ranking)],
         trade_offs=[_picture(drawing) for drawing in found.trade_offs],
         curves=[_picture(drawing) for drawing in found.curves],
         tables={name: _table(CAPTIONS[name], found.tables[name]) for name in CAPTIONS if name in found.tables},
@@ -95,21 +107,36 @@ def _section(found: Comparison, verdict: Verdict) -> Section:
     compared = len(verdict.ranking) > 1
     return Section(
         verdict,
-        _table(f"At {name}, over all attacks", verdict.ranking.drop(columns="point")),
+        _table(f"At {name}, over all attacks", verdict.ranking.drop(columns="point"), _scale(found)),
         _table(f"Every two methods at {name}, the higher DER first", verdict.tests.pairs) if compared else None,
         _picture(found.ranks[verdict.point]) if verdict.point in found.ranks else None,
     )
 
 
-def _table(caption: str, rows: pd.DataFrame) -> Table:
+def _scale(found: Comparison) -> tuple[float, float]:
+    """From where to where spans reach, the same for all points."""
+    bounds = pd.concat([found.tables["ranking"][f"{SCORE}{end}"] for end in ("", "_low", "_high")])
+    return min(0.5, bounds.min()) - 0.01, max(0.5, bounds.max()) + 0.01
+
+
+def _table(caption: str, rows: pd.DataFrame, scale: tuple[float, float] | None = None) -> Table:
     known = shown.prepared(rows)
     columns = sorted(shown.columns(known), key=lambda column: column.name != "method")  # it stays when others scroll
-    return Table(caption, columns, [[_cell(column, row) for column in columns] for row in known.to_dict("records")])
+    return Table(
+        caption, columns, [[_cell(column, row, scale) for column in columns] for row in known.to_dict("records")]
+    )
 
 
-def _cell(column: shown.Column, row: dict[Any, Any]) -> Cell:
+def _cell(column: shown.Column, row: dict[Any, Any], scale: tuple[float, float] | None) -> Cell:
     value = float(row[column.name]) if column.numeric and pd.notna(row[column.name]) else None
-    return Cell(column.text(row), column.bounds(row), value)
+    span = _span(row, scale) if scale and column.name == SCORE and column.bounds(row) else None
+    return Cell(column.text(row), column.bounds(row), value, span)
+
+
+def _span(row: dict[Any, Any], scale: tuple[float, float]) -> Span:
+    first, last = scale
+    values = (row[f"{SCORE}_low"], row[SCORE], row[f"{SCORE}_high"], 0.5)
+    return Span(*(round(100 * (value - first) / (last - first), 1) for value in values))
 
 
 def _picture(drawing: Drawing) -> Picture:
