@@ -63,7 +63,7 @@ def test_a_verdict_names_who_got_there_too_seldom() -> None:
 
 def test_a_verdict_where_no_block_is_common() -> None:
     (verdict,) = compared([sweep("a", seed=0), sweep("b", seed=1)]).answers
-    assert f"{verdict.leaders} {verdict.place}" == "None ranks first: no attack and seed is common to all"
+    assert f"{verdict.leaders} {verdict.place}" == "No method ranks first: no attack and seed is common to all"
 
 
 def test_a_verdict_names_a_few_and_counts_the_others() -> None:
@@ -188,7 +188,7 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("case", ODD)
+@pytest.mark.parametrize("case", [*list(ODD)[:-1], pytest.param(list(ODD)[-1], marks=pytest.mark.slow)])
 def test_odd_cases_make_a_whole_page(case: str, tmp_path: Path) -> None:
     found = compared(ODD[case])
     outline = Outline(writing.write(found, tmp_path).read_text())

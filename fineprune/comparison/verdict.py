@@ -46,7 +46,9 @@ def verdicts(results: pd.DataFrame) -> list[Verdict]:
 def _verdict(found: Contest, ranking: pd.DataFrame) -> Verdict:
     tests = statistics.test(found)
     if ranking.empty:
-        return Verdict(found.point, "None", "ranks first: no attack and seed is common to all", "", "", tests, ranking)
+        return Verdict(
+            found.point, "No method", "ranks first: no attack and seed is common to all", "", "", tests, ranking
+        )
     seldom = [f"{method} ({count})" for method, count in found.absent.items() if found.point != END]
     absent = f"Not ranked here, since they seldom got this far: {_some(seldom)}." if seldom else ""
     first = ranking[ranking["rank"] == 1]
