@@ -104,11 +104,12 @@ def _counts(found: Comparison) -> list[str]:
 
 def _section(found: Comparison, verdict: Verdict) -> Section:
     name = verdict.name
-    compared = len(verdict.ranking) > 1
+    pairs = verdict.tests.pairs
+    pairs = pairs[pairs["first"].isin(pairs["first"].head(1))]  # all of them would be hundreds of rows
     return Section(
         verdict,
         _table(f"At {name}, over all attacks", verdict.ranking.drop(columns="point"), _scale(found)),
-        _table(f"Every two methods at {name}, the higher DER first", verdict.tests.pairs) if compared else None,
+        _table(f"The first at {name} against each other method", pairs) if len(pairs) else None,
         _picture(found.ranks[verdict.point]) if verdict.point in found.ranks else None,
     )
 
