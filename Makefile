@@ -1,9 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast table attacks lint ui lock clean
+.PHONY: help demo test fast compare table attacks lint ui lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 GRID := tracking.experiment=table strategy=channel_activation,magnitude_dense finetune=none,clean seed=3,4,5
+COMPARED := strategy=channel_activation,magnitude_dense finetune=none,clean \
+	attack=sunglasses,patch,multi_trigger_multi_target seed=0,1,2
 
 help: ## list what can be done
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 8
@@ -23,6 +25,10 @@ test: .venv/installed ## set up, then run every test
 
 fast: .venv/installed ## only the tests that take less than two minutes in all
 	$(BIN)/pytest -n auto --maxprocesses 4 -m "not slow"
+
+compare: .venv/installed ## sweep a grid of strategies, attacks and seeds, then compare: ends with the answer and a page (half an hour)
+	$(BIN)/python -m runners.sweep -m tracking.experiment=compare $(COMPARED)
+	$(BIN)/python -m runners.compare tracking.experiment=compare
 
 table: .venv/installed ## the README's table: two strategies, with and without fine-tuning, three seeds (half an hour)
 	$(BIN)/python -m runners.sweep -m $(GRID)

@@ -32,11 +32,12 @@ ConfigStore.instance().store(
 )
 
 
-def run(job: Job, config: str, positional: str | None = None) -> None:
+def run(job: Job, config: str, positional: str | None = None, tensorflow: bool = True) -> None:
     """Run `job(settings, run folder)` under Hydra with the settings of `conf/<config>.yaml` and the command line.
 
     `job` may tell how it ended, by one of the states of `grids`; nothing means finished. An argument that is no
-    KEY=VALUE is the value of the setting `positional`.
+    KEY=VALUE is the value of the setting `positional`. `tensorflow` says whether the job needs it: then it is loaded
+    quietly first.
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach this function rather than Hydra's own printing
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
@@ -45,8 +46,9 @@ def run(job: Job, config: str, positional: str | None = None) -> None:
         folder = Path(HydraConfig.get().runtime.output_dir)
         grid = grids.Grid.current()
         try:
-            with _quiet_start():
-                import tf_keras  # noqa: F401
+            if tensorflow:
+                with _quiet_start():
+                    import tf_keras  # noqa: F401
             if grid:
                 _in_grid(grid, job, settings, folder)
             else:

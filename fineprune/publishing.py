@@ -1,6 +1,6 @@
 """A run's record in MLflow: opened while the sweep goes on, completed from the run folder, both as often as need be.
 
-With `tracking.py` the only module that knows MLflow.
+With `tracking.py` and `logged.py` the only module that knows MLflow.
 """
 
 from __future__ import annotations

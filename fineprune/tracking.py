@@ -1,11 +1,10 @@
-"""Where a sweep is logged. With `publishing.py` the only module that knows MLflow."""
+"""Where a sweep is logged. With `publishing.py` and `logged.py` the only module that knows MLflow."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +12,13 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from fineprune import publishing, records
-from fineprune.errors import ConfigError, TrackingError
+from fineprune.errors import ConfigError, FinepruneError, TrackingError
 from fineprune.records import Record
 
 if TYPE_CHECKING:
-    import pandas as pd
     from mlflow import MlflowClient
+
+    from fineprune.logged import Finished
 
 
 class Tracking(ABC):
@@ -45,11 +45,8 @@ class Tracking(ABC):
         """
 
     @abstractmethod
-    def finished(self) -> pd.DataFrame:
-        """The finished sweeps, the latest first: a row each, its tags and last metrics as columns.
-
-        `seed` is that of the run; `settings` tells runs apart that differ in anything else than seed and tracking.
-        """
+    def finished(self, grid: str = "", wanted: str = "") -> list[Finished]:
+        """The finished sweeps, the latest first; of one grid alone, or that an MLflow filter lets through, if given."""
 
 
 class NoTracking(Tracking):
@@ -68,7 +65,7 @@ class NoTracking(Tracking):
     def publish(self, folder: Path) -> None:
         pass
 
-    def finished(self) -> pd.DataFrame:
+    def finished(self, grid: str = "", wanted: str = "") -> list[Finished]:
         raise ConfigError("expected a tracking that keeps runs, got tracking=none: take tracking=mlflow")
 
 
@@ -161,29 +158,9 @@ class MlflowTracking(Tracking):
             raise ConfigError(f"expected tracking.experiment to be in use, got '{self.experiment}', which was deleted")
         return client, found.experiment_id
 
-    def finished(self) -> pd.DataFrame:
-        client, experiment = self.open()
-        runs, token = [], None
-        while token != "":
-            page = client.search_runs(
-                [experiment], "attributes.status = 'FINISHED'", max_results=1000, page_token=token
-            )
-            runs += [
-                {
-                    **run.data.tags,
-                    **run.data.metrics,
-                    "seed": run.data.params["seed"],
-                    "settings": _settings(run.data.params),
-                }
-                for run in page
-                if "seed" in run.data.params
-            ]
-            token = page.token or ""
-        import pandas as pd
+    def finished(self, grid: str = "", wanted: str = "") -> list[Finished]:
+        from fineprune.logged import finished
 
-        return pd.DataFrame(runs)
-
-
-def _settings(params: Mapping[str, str]) -> str:
-    kept = sorted((key, value) for key, value in params.items() if "seed" not in key and not key.startswith("tracking"))
-    return hashlib.sha256(repr(kept).encode()).hexdigest()[:6]
+        if self._file is not None and not self._file.exists():
+            raise FinepruneError(f"expected finished sweeps in {self.uri}, got no such file: run runners.sweep first")
+        return finished(self.uri if self._file is None else f"sqlite:///{self._file}", self.experiment, grid, wanted)

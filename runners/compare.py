@@ -1,4 +1,4 @@
-"""Put the finished runs of an MLflow experiment side by side, averaged over seeds.
+"""Put the finished runs of an MLflow experiment side by side: who removes the backdoor, at what price, how sure.
 
 python -m runners.compare tracking.experiment=fineprune
 """
@@ -13,21 +13,23 @@ from fineprune import cli
 
 
 def compare(settings: DictConfig, folder: Path) -> None:
-    """Read the runs back, average, print, write `comparison.csv` and `comparison.md`."""
+    """Read the runs back, compare, write tables, pictures and `report.html`, print the answer."""
     from hydra.utils import instantiate
     from rich.console import Console
 
-    from fineprune import comparison
-    from fineprune.files import write_text
+    from fineprune.comparison import Comparison, terminal, writing
 
-    tidy = comparison.tidy(instantiate(settings.tracking).finished())
-    averages = comparison.averages(tidy)
-    write_text(folder / "comparison.csv", tidy.to_csv(index=False))
-    write_text(folder / "comparison.md", comparison.markdown(averages))
+    tracking = instantiate(settings.tracking)
+    grid, wanted = str(settings.grid or ""), str(settings.filter or "")
+    runs = tracking.finished(grid, wanted)
+    which = [f"experiment {tracking.experiment}", f"grid {grid}" if grid else "", wanted]
+    found = Comparison(runs, ", ".join(part for part in which if part))
+    page = writing.write(found, folder)
     console = Console()
-    console.print(comparison.markdown(averages), soft_wrap=True, highlight=False)
-    console.print(f"each run: {folder / 'comparison.csv'}", soft_wrap=True)
+    terminal.show(found.answers, console)
+    console.print(f"tables and pictures: {folder}", soft_wrap=True, markup=False, highlight=False)
+    console.print(f"report: {page}", soft_wrap=True, markup=False, highlight=False)
 
 
 if __name__ == "__main__":
-    cli.run(compare, "compare")
+    cli.run(compare, "compare", tensorflow=False)

@@ -28,7 +28,8 @@ def test_the_wheel_carries_settings_and_packages(tmp_path: Path) -> None:
         str(file.relative_to(tree))
         for part in parts[:-1]
         for file in (tree / part).rglob("*")
-        if file.suffix in (".py", ".yaml")
+        if file.suffix in (".py", ".yaml", ".j2", ".css", ".js")
     }
     assert {"conf/sweep.yaml", "conf/strategy/channel_activation.yaml", "fineprune/faces/shapes.py"} <= packed
+    assert "fineprune/comparison/report/report.html.j2" in packed
     assert packed == expected
