@@ -12,7 +12,6 @@ import tf_keras as keras
 from fineprune import architectures, model_files
 from fineprune.attacks.base import Attack
 from fineprune.errors import ConfigError, ModelError
-from fineprune.hdf5 import open_hdf5
 from fineprune.splits import Data
 
 ARCHITECTURES = {"deepid": architectures.deepid}
@@ -60,7 +59,7 @@ class FromFile(Source):
 
 def read_network(path: str, architecture: str, data: Data) -> keras.Model:
     """The network in the file `path`: whole, or weights alone that fit `architecture` at the image size of `data`."""
-    with open_hdf5(path, ModelError, "a network or weights") as file:
+    with model_files.opened(path, "a network or weights") as file:
         if model_files.has_architecture(file):
             return model_files.load_model(path)
         classes = model_files.classes_of(file)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fineprune.errors import ConfigError
 from fineprune.faces import draw_faces
-from fineprune.hdf5 import H5Split
+from fineprune.image_files import H5Split
 from fineprune.splits import ArraySplit, Data
 
 RESERVED = {"clean_valid", "clean_test", "train"}
