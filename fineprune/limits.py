@@ -17,7 +17,7 @@ CHUNK_BYTES = 2**27  # what the file's author made HDF5 read at once
 
 # Of the process that reads a file before this one does.
 MEMORY = 2**30
-SECONDS = 60  # of computing, and more for a large file:
+SECONDS = 10  # of computing, and more for a large file:
 BYTES_A_SECOND = 2_000_000
 
 # Of a sweep: every step holds a mask of every channel.

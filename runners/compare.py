@@ -14,13 +14,14 @@ from fineprune import cli
 
 def compare(settings: DictConfig, folder: Path) -> None:
     """Read the runs back, average, print, write `comparison.csv` and `comparison.md`."""
-    from hydra.utils import instantiate
     from rich.console import Console
 
     from fineprune import comparison
     from fineprune.files import write_text
+    from fineprune.targets import instantiate
+    from fineprune.tracking import Tracking
 
-    tidy = comparison.tidy(instantiate(settings.tracking).finished())
+    tidy = comparison.tidy(instantiate(settings.tracking, Tracking).finished())
     averages = comparison.averages(tidy)
     write_text(folder / "comparison.csv", tidy.to_csv(index=False))
     write_text(folder / "comparison.md", comparison.markdown(averages))
