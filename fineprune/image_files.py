@@ -54,8 +54,8 @@ class StoredImages(Split):
                 f"{expected} of shape {self._stored.shape[:1]}, one an image, got {stored.shape}: give each its class"
             )
         labels = read(stored, slice(None), DataError)
-        with np.errstate(invalid="ignore"):
-            wrong = ~((labels >= 0) & (labels <= np.iinfo(np.int32).max) & (labels == np.floor(labels)))
+        values = labels.astype(np.float64)  # in which the bound below is a number, as it is not in float16
+        wrong = ~((values >= 0) & (values <= np.iinfo(np.int32).max) & (values == np.floor(values)))
         if wrong.any():
             row = int(np.argmax(wrong))
             raise DataError(

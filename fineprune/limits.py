@@ -21,4 +21,4 @@ SECONDS = 10  # of computing, and more for a large file:
 BYTES_A_SECOND = 2_000_000
 
 # Of a sweep: every step holds a mask of every channel.
-MASKS = 2**28  # 1 GiB
+MASKS = 2**28  # values: 1 GiB

@@ -49,6 +49,17 @@ class Unit:
         return (self.layer, *self.followers)[-1]
 
 
+def best(scores: NDArray[Any]) -> NDArray[np.int32]:
+    """The class with the highest of `scores`, (n, classes), of equal ones the first; raises ModelError at overflow."""
+    classes: NDArray[np.int32] = scores.argmax(axis=-1).astype(np.int32)
+    if not (np.take_along_axis(scores, classes[:, None], axis=-1) < np.inf).all():
+        raise ModelError(
+            "expected the network to give every image finite scores, got NaN or infinity: its weights or its inputs "
+            "are too large; is data.pixel_scale the network's?"
+        )
+    return classes
+
+
 class Network:
     """A network that is never changed. `units` are the layers whose channels can be pruned, from input to output."""
 
@@ -141,8 +152,15 @@ class Network:
         sums = []
         for _, images in split.blocks():
             made = forward(tf.constant(images), training=False).numpy()
-            sums.append(made.mean(axis=tuple(range(1, made.ndim - 1)), dtype=np.float64).sum(axis=0))
-        mean: NDArray[np.float64] = np.sum(sums, axis=0) / len(split)
+            with np.errstate(invalid="ignore"):  # infinity less infinity is told below
+                sums.append(made.mean(axis=tuple(range(1, made.ndim - 1)), dtype=np.float64).sum(axis=0))
+        with np.errstate(invalid="ignore"):
+            mean: NDArray[np.float64] = np.sum(sums, axis=0) / len(split)
+        if not np.isfinite(mean).all():
+            raise ModelError(
+                f"expected finite activations at '{layer}', got NaN or infinity: the network's weights or its inputs "
+                "are too large; is data.pixel_scale the network's?"
+            )
         return mean
 
     def check_step(self, step: Step) -> None:
