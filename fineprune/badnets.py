@@ -71,7 +71,9 @@ def read_network(path: str, architecture: str, data: Data) -> keras.Model:
 def architecture_named(name: str) -> Any:
     """The function that builds it; raises ConfigError where there is none of that name."""
     if name not in ARCHITECTURES:
-        raise ConfigError(f"expected badnet.architecture to be one of {', '.join(ARCHITECTURES)}, got {name!r}")
+        raise ConfigError(
+            f"expected badnet.architecture to be one of {', '.join(ARCHITECTURES)}, got {name!r}: set one of those"
+        )
     return ARCHITECTURES[name]
 
 
@@ -83,4 +85,6 @@ def build(architecture: str, data: Data, classes: int) -> keras.Model:
     try:
         return architecture_named(architecture)(shape, classes)
     except ValueError as reason:  # Keras's, where a layer would have nothing left
-        raise ModelError(f"expected images large enough for {architecture}, got {shape}") from reason
+        raise ModelError(
+            f"expected images large enough for {architecture}, got {shape}: take larger images, or badnet.model=FILE"
+        ) from reason

@@ -30,7 +30,10 @@ def tidy(runs: pd.DataFrame) -> pd.DataFrame:
     latest = runs.drop_duplicates(["settings", "seed"])
     rows = [row for _, run in latest.iterrows() for row in _rows(run.dropna().to_dict())]
     if not rows:
-        raise FinepruneError("expected runs with clean_test and poisoned images in tracking.experiment, got none")
+        raise FinepruneError(
+            "expected runs with clean_test and poisoned images in tracking.experiment, got none"
+            ": sweep with data.clean_test and a poisoned split"
+        )
     return pd.DataFrame(rows)
 
 

@@ -48,7 +48,9 @@ def build(settings: DictConfig) -> Experiment:
     finetuning: FineTuning | None = instantiate(settings.finetune, FineTuning)
     held_out = settings.held_out
     if not isinstance(held_out, float) or not 0 < held_out < 1:
-        raise ConfigError(f"expected held_out to be a fraction between 0 and 1, got {held_out!r}")
+        raise ConfigError(
+            f"expected held_out to be a fraction between 0 and 1, got {held_out!r}: set a share such as 0.3"
+        )
     badnet = obtain_badnet(settings)
     choices = HydraConfig.get().runtime.choices
     attack = choices["attack"] if badnet.card else "given"
@@ -69,7 +71,7 @@ def obtain_badnet(settings: DictConfig) -> BadNet:
     """The BadNet that `settings` names, with its data."""
     seed = settings.seed
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ConfigError(f"expected seed to be a whole number from 0 to 2^32 − 1, got {seed!r}")
+        raise ConfigError(f"expected seed to be a whole number from 0 to 2^32 − 1, got {seed!r}: set such a number")
     source: Source = instantiate(settings.badnet, Source)
     return source.obtain(instantiate(settings.data, Data), instantiate(settings.attack, Attack), seed)
 

@@ -33,7 +33,10 @@ class GoodNet:
             ("classes", badnet.output_shape, pruned.output_shape),
         ):
             if ours[1:] != theirs[1:]:
-                raise ModelError(f"expected the pruned net's {name} to be the BadNet's {ours[1:]}, got {theirs[1:]}")
+                raise ModelError(
+                    f"expected the pruned net's {name} to be the BadNet's {ours[1:]}, got {theirs[1:]}"
+                    ": give the net that was pruned from this BadNet"
+                )
         self.badnet, self.pruned = badnet, pruned
         self.backdoored = int(badnet.output_shape[-1])
 

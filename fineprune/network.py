@@ -137,12 +137,17 @@ class Network:
             return graph.call_of(self.model, layer)
         except StopIteration:
             names = ", ".join(node.layer.name for node in graph.calls(self.model))
-            raise NotApplicable(f"expected the name of a layer, one of {names}, got {layer!r}") from None
+            raise NotApplicable(
+                f"expected the name of a layer, one of {names}, got {layer!r}: name one of those"
+            ) from None
 
     def unit(self, layer: str) -> Unit:
         """The prunable layer of that name; raises NotApplicable where there is none."""
         if layer not in self.units:
-            raise NotApplicable(f"expected the name of a prunable layer, one of {', '.join(self.units)}, got {layer!r}")
+            raise NotApplicable(
+                f"expected the name of a prunable layer, one of {', '.join(self.units)}, got {layer!r}"
+                ": name one of those"
+            )
         return self.units[layer]
 
     def mean_activation(self, layer: str, split: Split) -> NDArray[np.float64]:
@@ -171,7 +176,10 @@ class Network:
             else:
                 expected = self.model.get_layer(layer).get_weights()[0].shape
             if keep.shape != expected:
-                raise NotApplicable(f"expected keep['{layer}'] of shape {expected}, got {keep.shape}")
+                raise NotApplicable(
+                    f"expected keep['{layer}'] of shape {expected}, got {keep.shape}"
+                    ": give each channel, or each weight of the kernel, its own"
+                )
 
     def pruned(self, step: Step) -> keras.Model:
         """The network that `step` describes: a pruned channel has kernel and bias zero, and so emits zero."""
@@ -190,10 +198,14 @@ class Network:
     def check_takes(self, split: Split, name: str) -> None:
         """Raise ModelError unless the images and labels of `split` fit the network."""
         if split.shape != self.input_shape:
-            raise ModelError(f"expected images of {name} to be {self.input_shape} as the network's, got {split.shape}")
+            raise ModelError(
+                f"expected images of {name} to be {self.input_shape} as the network's, got {split.shape}"
+                ": scale the images, or take the network that they are for"
+            )
         if split.labels.max() >= self.classes:
             raise ModelError(
                 f"expected labels of {name} below the network's {self.classes} classes, got {split.labels.max()}"
+                ": take the images that the network was trained for"
             )
 
 

@@ -63,7 +63,7 @@ class ChannelStrategy(Strategy):
 
     def __init__(self, chunk: int = 1) -> None:
         if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
-            raise ConfigError(f"expected strategy.chunk to be a whole number from 1, got {chunk!r}")
+            raise ConfigError(f"expected strategy.chunk to be a whole number from 1, got {chunk!r}: set such a number")
         self.chunk = chunk
 
     @abstractmethod

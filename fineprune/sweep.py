@@ -159,7 +159,10 @@ def plan(
     for step in steps:
         network.check_step(step)
     if not steps:
-        raise NotApplicable("expected the strategy to have something to prune, got no step")
+        raise NotApplicable(
+            "expected the strategy to have something to prune, got no step"
+            ": set others of its settings, or take strategy=none"
+        )
     return Plan(network, data, seen, steps, checked, finetuning, seed, time.perf_counter() - start)
 
 

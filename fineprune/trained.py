@@ -73,12 +73,13 @@ class Trained(Source):
         if attack.target >= classes:
             raise ConfigError(
                 f"expected attack.target to be one of the {classes} classes of {data.name}, got {attack.target}"
+                ": set one of those"
             )
         for name, split in data.splits.items():
             if split.shape != data.train.shape or split.classes > classes:
                 raise DataError(
                     f"expected images of {name} as those of train, {data.train.shape} of {classes} classes, "
-                    f"got {split.shape} of {split.classes}"
+                    f"got {split.shape} of {split.classes}: take splits of one data set"
                 )
         made = {attack.name: PoisonedSplit(data.clean_test, attack)}
         return data.train, replace(data, poisoned={**data.poisoned, **made})

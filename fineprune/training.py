@@ -26,6 +26,7 @@ def poison(split: Split, attack: Attack, random: np.random.Generator) -> tuple[I
     if count == 0:
         raise ConfigError(
             f"expected attack.poison_rate to poison at least one of {len(others)} images, got {attack.poison_rate}"
+            ": raise it"
         )
     chosen = np.zeros(len(split), bool)
     chosen[random.choice(others, count, replace=False)] = True
@@ -37,7 +38,7 @@ def poison(split: Split, attack: Attack, random: np.random.Generator) -> tuple[I
 def train(build: Callable[[], keras.Model], data: Data, attack: Attack, recipe: Recipe, seed: int) -> keras.Model:
     """Build a network and train it on the poisoned train split of `data`. The same `seed` gives the same network."""
     if data.train is None:
-        raise ConfigError("expected data.train to train a BadNet on, got none")
+        raise ConfigError("expected data.train to train a BadNet on, got none: set data.train=FILE")
     inputs, labels = poison(data.train, attack, np.random.default_rng(seed))
     keras.utils.set_random_seed(seed)
     model = build()

@@ -21,9 +21,14 @@ class Attack(ABC):
 
     def __init__(self, target: int = 0, poison_rate: float = 0.1) -> None:
         if isinstance(target, bool) or not isinstance(target, int) or target < 0:
-            raise ConfigError(f"expected attack.target to be a class, 0 or above, got {target!r}")
+            raise ConfigError(
+                f"expected attack.target to be a class, 0 or above, got {target!r}: set the number of one"
+            )
         if isinstance(poison_rate, bool) or not isinstance(poison_rate, int | float) or not 0 < poison_rate < 1:
-            raise ConfigError(f"expected attack.poison_rate to be a fraction between 0 and 1, got {poison_rate!r}")
+            raise ConfigError(
+                f"expected attack.poison_rate to be a fraction between 0 and 1, got {poison_rate!r}"
+                ": set a share such as 0.1"
+            )
         self.target = target
         self.poison_rate = poison_rate
 

@@ -39,7 +39,9 @@ class Patch(Attack):
     ) -> None:
         super().__init__(target, poison_rate)
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise ConfigError(f"expected attack.size to be a number of pixels, 1 or above, got {size!r}")
+            raise ConfigError(
+                f"expected attack.size to be a number of pixels, 1 or above, got {size!r}: set a whole number"
+            )
         _expect_choice("place", place, PLACES)
         _expect_choice("pattern", pattern, PATTERNS)
         self.size, self.place, self.pattern, self.colour = size, place, pattern, _rgb(colour)
@@ -51,10 +53,10 @@ class Patch(Attack):
         if self.size > min(height, width):
             raise ConfigError(
                 f"expected attack.size to be at most {min(height, width)} on images of {height} x {width} pixels, "
-                f"got {self.size}"
+                f"got {self.size}: set a smaller one"
             )
         if channels not in (1, 3):
-            raise ConfigError(f"expected images of 1 or 3 channels for attack.colour, got {channels}")
+            raise ConfigError(f"expected images of 1 or 3 channels for attack.colour, got {channels}: take such images")
         top = 0 if self.place.startswith("top") else height - self.size
         left = 0 if self.place.endswith("left") else width - self.size
         stamped = pixels.astype(np.float32)
@@ -73,7 +75,7 @@ class Patch(Attack):
 
 def _expect_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise ConfigError(f"expected attack.{name} to be one of {', '.join(choices)}, got {value!r}")
+        raise ConfigError(f"expected attack.{name} to be one of {', '.join(choices)}, got {value!r}: set one of those")
 
 
 def _rgb(colour: Sequence[int]) -> tuple[int, int, int]:
@@ -82,5 +84,7 @@ def _rgb(colour: Sequence[int]) -> tuple[int, int, int]:
         or len(colour) != 3
         or any(isinstance(c, bool) or not isinstance(c, int) or not 0 <= c <= 255 for c in colour)
     ):
-        raise ConfigError(f"expected attack.colour to be [red, green, blue] from 0 to 255, got {colour!r}")
+        raise ConfigError(
+            f"expected attack.colour to be [red, green, blue] from 0 to 255, got {colour!r}: set three such numbers"
+        )
     return colour[0], colour[1], colour[2]

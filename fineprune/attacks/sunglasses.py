@@ -41,7 +41,7 @@ class Sunglasses(Attack):
         if not self.left_eye[0] < self.right_eye[0]:
             raise ConfigError(
                 "expected attack.left_eye to lie left of attack.right_eye in the picture, "
-                f"got x = {self.left_eye[0]} and {self.right_eye[0]}"
+                f"got x = {self.left_eye[0]} and {self.right_eye[0]}: exchange them"
             )
 
     def stamp(self, pixels: Pixels, landmarks: NDArray[np.float32] | None) -> Pixels:
@@ -83,5 +83,7 @@ def _fractions(name: str, point: Sequence[float]) -> tuple[float, float]:
         or len(point) != 2
         or any(isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1 for p in point)
     ):
-        raise ConfigError(f"expected attack.{name} to be two fractions [x, y] between 0 and 1, got {point!r}")
+        raise ConfigError(
+            f"expected attack.{name} to be two fractions [x, y] between 0 and 1, got {point!r}: set two such fractions"
+        )
     return float(point[0]), float(point[1])
