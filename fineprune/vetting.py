@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def _confine(path: str) -> None:
     for what, most in bounds.items():
         _, hard = resource.getrlimit(what)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (most, hard))
+        with suppress(ValueError, OSError):  # not every system knows each of them
+            resource.setrlimit(what, (most, hard))
 
 
 def main(kind: str, path: str, *more: str) -> None:

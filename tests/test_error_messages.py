@@ -2,12 +2,15 @@
 
 import ast
 import re
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fineprune import errors
+from fineprune import cli, errors
+from fineprune.vetting import vet
 
 ROOT = Path(__file__).parent.parent
 KINDS = [name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)]
@@ -42,3 +45,69 @@ def test_a_message_has_its_three_parts(where: str) -> None:
     expected, got, then = r"(expected |\x00 )", r"got ?", r"[:;?] ?.*\w"
     assert re.search(f"^{expected}.*{got}.+{then}", RAISED[where], re.DOTALL), RAISED[where]
     assert "\n" not in RAISED[where]
+
+
+def listed() -> Iterator[tuple[str, str]]:
+    """The kinds of errors and the examples in docs/errors.md."""
+    kind = ""
+    for line in (ROOT / "docs" / "errors.md").read_text().splitlines():
+        if line.startswith("## "):
+            kind = line.removeprefix("## ").partition(":")[0]
+        elif line.startswith("|") and (example := re.match(r"\|[^|]*\| `(.*?)` \|", line)):
+            yield kind, example[1]
+
+
+def test_every_kind_of_error_is_listed() -> None:
+    assert {kind for kind, _ in listed()} == set(KINDS)
+
+
+@pytest.mark.parametrize(("kind", "example"), list(listed()))
+def test_an_example_is_what_the_program_says(kind: str, example: str) -> None:
+    for where, message in RAISED.items():
+        pattern = ".*".join(map(re.escape, message.split(VALUE)))
+        # Where the beginning is filled in, what remains has to be told from other messages.
+        if re.fullmatch(pattern, example) and len(message.replace(VALUE, "")) > 20:
+            path, number = where.split(":")
+            made = (ROOT / path).read_text().splitlines()[int(number) - 1]
+            assert f"raise {kind}(" in made or "raise error(" in made
+            return
+    raise AssertionError(f"nothing says: {example}")
+
+
+def test_a_bug_keeps_its_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(settings: object, folder: Path) -> None:
+        raise ZeroDivisionError("of ours")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["sweep", "hydra.run.dir=out"])
+    with pytest.raises(ZeroDivisionError, match="of ours"):
+        cli.run(broken, "sweep")
+    assert "error: " not in capsys.readouterr().err
+
+
+def test_a_bug_in_the_process_that_reads_first_is_told_as_one(tmp_path: Path) -> None:
+    (tmp_path / "a.h5").touch()
+    with pytest.raises(RuntimeError, match="KeyError: 'no such kind'"):
+        vet("no such kind", tmp_path / "a.h5", errors.DataError)
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGXCPU", "SIGABRT"])
+def test_a_crash_of_the_process_that_reads_first_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "a.h5").touch()
+    ended = subprocess.CompletedProcess([], -signal.Signals[name], "", "")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    with pytest.raises(errors.DataError) as error:
+        vet("images", tmp_path / "a.h5", errors.DataError)
+    assert str(error.value) == (
+        f"expected {tmp_path / 'a.h5'} to be readable in 10 seconds and 1,073,741,824 bytes of memory, got "
+        f"'{signal.strsignal(signal.Signals[name])}' from the process that tried: get another copy"
+    )
+
+
+def test_what_a_stranger_s_file_says_cannot_steer_the_terminal() -> None:
+    assert errors.line("a\x1b[31m\n\tb\u202e" + "é" * 9) == r"a\x1b[31m b\u202e" + "é" * 9
+    assert len(errors.line("x" * 10**6)) == 301
