@@ -107,9 +107,11 @@ def test_not_applicable_without_a_pooling_layer(clean: ArraySplit) -> None:
 def test_not_applicable(model: keras.Model, clean: ArraySplit, settings: dict[str, str], message: str) -> None:
     with pytest.raises(NotApplicable) as error:
         ChannelActivation(**settings).scores(Network(model), clean)
-    assert str(error.value) == message
+    assert str(error.value).startswith(message)
 
 
 def test_rank_at_is_a_name() -> None:
-    with pytest.raises(ConfigError, match=r"^expected strategy.rank_at to be 'auto' or the name of a layer, got 3$"):
+    with pytest.raises(
+        ConfigError, match=r"^expected strategy.rank_at to be 'auto' or the name of a layer, got 3: set one of those$"
+    ):
         ChannelActivation(rank_at=3)  # type: ignore[arg-type]

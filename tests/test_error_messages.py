@@ -1,15 +1,17 @@
 """Each error says what was expected, what was received and what to do; docs/errors.md tells of every kind."""
 
 import ast
+import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fineprune import cli, errors
+from fineprune import errors
 from fineprune.vetting import vet
 
 ROOT = Path(__file__).parent.parent
@@ -74,17 +76,20 @@ def test_an_example_is_what_the_program_says(kind: str, example: str) -> None:
     raise AssertionError(f"nothing says: {example}")
 
 
-def test_a_bug_keeps_its_traceback(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def broken(settings: object, folder: Path) -> None:
-        raise ZeroDivisionError("of ours")
+BROKEN = """
+from fineprune import cli
+cli.run(lambda settings, folder: 1 / 0, "sweep")
+"""
 
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["sweep", "hydra.run.dir=out"])
-    with pytest.raises(ZeroDivisionError, match="of ours"):
-        cli.run(broken, "sweep")
-    assert "error: " not in capsys.readouterr().err
+
+def test_a_bug_keeps_its_traceback(tmp_path: Path) -> None:
+    run = [sys.executable, "-c", BROKEN, "hydra.run.dir=out"]
+    paths = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(run, cwd=tmp_path, env=paths, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback (most recent call last)" in done.stderr
+    assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
+    assert "error: " not in done.stderr
 
 
 def test_a_bug_in_the_process_that_reads_first_is_told_as_one(tmp_path: Path) -> None:
