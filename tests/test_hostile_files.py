@@ -12,6 +12,7 @@ import h5py
 import hostile
 import numpy as np
 import pytest
+from commands import run
 from nets import same, saved, tiny
 from samples import pictures, write_h5
 
@@ -122,3 +123,27 @@ def test_a_network_that_is_written_to_while_it_is_read(tmp_path: Path, monkeypat
     monkeypatch.setattr(building, "build", slowly)
     with pytest.raises(ModelError, match="to stay as it is, got a file that changes while it is read"):
         load_model(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("setting", "name"),
+    [
+        ("badnet.model", "model.layers_that_wait_for_each_other.h5"),
+        ("badnet.weights", "model.weights_that_a_plug_in_unpacks.h5"),
+        ("data.clean_valid", "images.labels_of_terabytes.h5"),
+        ("data.poisoned.x", "images.pipe.h5"),
+    ],
+)
+def test_the_command_refuses_it_in_one_line_and_leaves_nothing(tmp_path: Path, setting: str, name: str) -> None:
+    saved(tiny(), tmp_path / "net.h5")
+    write_h5(tmp_path / "valid.h5", pictures(20), np.arange(20) % 5)
+    make, said = CORPUS[name]
+    make(tmp_path / "FILE")
+    before = sorted(tmp_path.rglob("*"))
+    given = ["badnet=h5", "badnet.model=net.h5", "data=h5", "data.clean_valid=valid.h5", "hydra.run.dir=out"]
+    ended = run(tmp_path, "sweep", *given, f"{setting}=FILE")
+    assert ended.status == 2
+    assert ended.err.startswith(f"error: {said}".replace("data.clean_test", setting))
+    assert ended.err.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before

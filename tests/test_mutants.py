@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
+import mutants
 import numpy as np
 import pytest
 import tf_keras as keras
-from samples import pictures
+from commands import run
+from samples import pictures, write_h5
 from tf_keras import layers
 
 from fineprune.model_files import save_model
@@ -77,3 +79,20 @@ def test_each_is_opened_or_refused_in_one_line(kind: str, original: Path, share:
     caught = found.pop("caught by vetting", 0)
     assert not found
     assert caught < 0.02 * COUNT * share
+
+
+@pytest.mark.parametrize(
+    ("original", "number"), [("model", number) for number in (4, 8, 12, 21)], indirect=["original"]
+)
+def test_the_command_ends_well_or_in_one_line(original: Path, number: int) -> None:
+    folder = original.parent
+    mutants.mutant(original, number, folder / "net.h5")
+    write_h5(folder / "valid.h5", pictures(20, (4, 4, 3)), np.arange(20) % 3)
+    given = ["badnet=h5", "badnet.model=net.h5", "data=h5", "data.clean_valid=valid.h5", "tracking=none"]
+    ended = run(folder, "sweep", *given, "hydra.run.dir=out")
+    if ended.status == 0:
+        assert (folder / "out" / "summary.json").exists()
+    else:
+        assert (ended.status, ended.err.count("\n")) == (2, 1)
+        assert ended.err.startswith("error: expected ")
+        assert not (folder / "out").exists()

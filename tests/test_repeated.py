@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 
 def content(path: Path) -> object:
-    """What has to be the same: of a summary all but the seconds, of a network its weights, of any other file its bytes."""
+    """What has to be the same: a summary but for its seconds, a network's weights, any other file's bytes."""
     if path.name == "summary.json":
         return {key: value for key, value in json.loads(path.read_text()).items() if key != "seconds"}
     if path.suffix == ".h5":
