@@ -138,7 +138,7 @@ def main(kind: str, vetted: str, original: str, path: str, first: str, last: str
     for number in range(int(first), int(last)):
         mutant(Path(original), number, where)
         print(number, end=" ", flush=True)
-        signal.alarm(120)
+        signal.alarm(600)  # of a machine that others use too
         signal.setitimer(signal.ITIMER_VIRTUAL, 5)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         try:

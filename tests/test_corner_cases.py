@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import tf_keras as keras
+from commands import run
 from nets import linear, tiny
 from numpy.typing import NDArray
 from samples import pictures, split, write_h5
@@ -17,6 +19,7 @@ from fineprune.errors import ModelError, NotApplicable
 from fineprune.evaluation import predict
 from fineprune.goodnet import GoodNet
 from fineprune.image_files import H5Split
+from fineprune.model_files import save_model
 from fineprune.splits import ArraySplit, Data
 from fineprune.strategy import ChannelStrategy, Strategy
 from strategies.channel_activation import ChannelActivation
@@ -49,7 +52,7 @@ def swept(
 
 
 def test_one_image_of_one_pixel_in_every_split() -> None:
-    """Channel 2 is the strongest and says class 2; without it, channel 1 says 1; with none left, all tie: class 0."""
+    """The weaker channels go first; channel 2 says class 2 until it goes too: then all classes tie, and 0 wins."""
     data = Data("d", shown(10, label=2), shown(20, label=2), {"x": shown(30, label=1)})
     found = swept(votes([1, 2, 3], 3), data)
     assert found.table["clean_valid/pruned_accuracy"].tolist() == [1, 1, 1, 0]
@@ -165,3 +168,16 @@ def test_more_channels_than_masks_fit_in_memory() -> None:
     with pytest.raises(NotApplicable, match=said):
         next(Wide().steps(None, None))  # type: ignore[arg-type]
     assert next(Wide(6).steps(None, None)).pruned == 6  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_one_image_of_one_pixel_from_files_to_pictures(tmp_path: Path) -> None:
+    save_model(votes([1, 2, 3], 3), tmp_path / "net.h5")
+    for name, label in {"valid": 2, "test": 2, "poisoned": 1}.items():
+        write_h5(tmp_path / f"{name}.h5", np.full((1, 1, 1, 1), 30, np.uint8), np.array([label]))
+    given = ["badnet=h5", "badnet.model=net.h5", "data=h5", "data.clean_valid=valid.h5", "data.clean_test=test.h5"]
+    given += ["data.poisoned.x=poisoned.h5", "tracking=none", "hydra.run.dir=out", "budgets=[0.1]"]
+    ended = run(tmp_path, "sweep", *given)
+    assert ended.status == 0, ended.err
+    assert "arning" not in ended.err
+    assert pd.read_csv(tmp_path / "out" / "performance.csv")["clean_test/goodnet_accuracy"].tolist() == [1, 1, 1, 0]
