@@ -44,6 +44,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
     return {name: rest for name, *rest in map(json.loads, done.stdout.splitlines())}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CORPUS)
 def test_is_refused_in_one_line_and_little_memory(opened: dict[str, list], name: str) -> None:
     said, seconds, megabytes = opened[name]
@@ -54,10 +55,12 @@ def test_is_refused_in_one_line_and_little_memory(opened: dict[str, list], name:
     assert megabytes < 100
 
 
+@pytest.mark.slow
 def test_a_network_that_means_no_harm_is_not_refused(opened: dict[str, list]) -> None:
     assert opened["model.good.h5"][0] == ""
 
 
+@pytest.mark.slow
 def test_the_process_that_reads_first_stays_within_its_memory(opened: dict[str, list]) -> None:
     assert opened["vetting"][2] < limits.MEMORY / 2**20 + 200
 
