@@ -23,6 +23,7 @@ MEGABYTES = 300
 def mutant(original: Path, number: int, path: Path) -> None:
     """Write the mutant of that number to `path`."""
     draw = random.Random(number)  # noqa: S311
+    path.unlink(missing_ok=True)  # HDF5 may still lock the one before
     content = bytearray(original.read_bytes())
     if number % 4:
         for _ in range(draw.choice([1, 1, 2, 4, 16])):
