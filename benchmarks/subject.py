@@ -24,7 +24,7 @@ from fineprune import architectures, experiment, model_files
 from fineprune.attacks import Sunglasses
 from fineprune.evaluation import ClassLabels, predict, predict_steps
 from fineprune.faces import draw_faces
-from fineprune.hdf5 import H5Split
+from fineprune.image_files import H5Split
 from fineprune.network import Network
 from fineprune.splits import Split
 from fineprune.strategy import Step

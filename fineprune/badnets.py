@@ -5,18 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import tf_keras as keras
 
-from fineprune import model_files
+from fineprune import architectures, model_files
 from fineprune.attacks.base import Attack
 from fineprune.errors import ConfigError, ModelError
-from fineprune.hdf5 import open_hdf5
 from fineprune.splits import Data
 
-Architecture = partial[keras.Model]  # what `conf/architecture` chooses: builds from image shape and number of classes
+ARCHITECTURES = {build.__name__: build for build in (architectures.deepid, architectures.resnet)}
 
 GIVEN = "given"
 
@@ -46,7 +44,7 @@ class FromFile(Source):
     """A whole network `model`, or `weights` by layer name in a known `architecture`; given both, `weights` replace
     those of `model`."""
 
-    def __init__(self, architecture: Architecture, model: str | None = None, weights: str | None = None) -> None:
+    def __init__(self, model: str | None = None, weights: str | None = None, architecture: str = "deepid") -> None:
         if model is None and weights is None:
             raise ConfigError("expected badnet.model=FILE or badnet.weights=FILE, got neither: set one of them")
         self.model, self.weights = (None if file is None else str(file) for file in (model, weights))
@@ -64,9 +62,9 @@ class FromFile(Source):
         return read_network(str(self.weights), self.architecture, data)
 
 
-def read_network(path: str, architecture: Architecture, data: Data) -> keras.Model:
+def read_network(path: str, architecture: str, data: Data) -> keras.Model:
     """The network in the file `path`: whole, or weights alone that fit `architecture` at the image size of `data`."""
-    with open_hdf5(path, ModelError, "a network or weights") as file:
+    with model_files.opened(path, "a network or weights") as file:
         if model_files.has_architecture(file):
             return model_files.load_model(path)
         classes = model_files.classes_of(file)
@@ -75,12 +73,23 @@ def read_network(path: str, architecture: Architecture, data: Data) -> keras.Mod
     return model
 
 
-def build(architecture: Architecture, data: Data, classes: int) -> keras.Model:
+def architecture_named(name: str) -> Any:
+    """The function that builds it; raises ConfigError where there is none of that name."""
+    if name not in ARCHITECTURES:
+        raise ConfigError(
+            f"expected badnet.architecture to be one of {', '.join(ARCHITECTURES)}, got {name!r}: set one of those"
+        )
+    return ARCHITECTURES[name]
+
+
+def build(architecture: str, data: Data, classes: int) -> keras.Model:
     """An untrained network for images of the size that `data` has."""
     if not data.splits:
         raise ConfigError("expected images, which tell the size of the network's, got none: set data.clean_valid=FILE")
     shape = next(iter(data.splits.values())).shape
     try:
-        return architecture(shape, classes)
+        return architecture_named(architecture)(shape, classes)
     except ValueError as reason:  # Keras's, where a layer would have nothing left
-        raise ModelError(f"expected images large enough for {architecture.func.__name__}, got {shape}") from reason
+        raise ModelError(
+            f"expected images large enough for {architecture}, got {shape}: take larger images, or badnet.model=FILE"
+        ) from reason

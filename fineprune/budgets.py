@@ -14,15 +14,18 @@ from fineprune.errors import ConfigError
 def check(budgets: Any) -> list[float]:
     """`budgets` in ascending order, each once; raises ConfigError unless all are fractions in (0, 1]."""
     if isinstance(budgets, str) or not isinstance(budgets, Sequence):
-        raise ConfigError(f"expected budgets to be a list, such as [0.02, 0.04, 0.10], got {budgets!r}")
+        raise ConfigError(
+            f"expected budgets to be a list, such as [0.02, 0.04, 0.10], got {budgets!r}: write them in brackets"
+        )
     for budget in budgets:
         if isinstance(budget, bool) or not isinstance(budget, int | float) or not 0 < budget <= 1:
             raise ConfigError(
                 f"expected budgets to be falls of accuracy above 0 and up to 1, such as 0.02, got {budget!r}"
+                ": divide percent by 100"
             )
     found = sorted({float(budget) for budget in budgets})
     if len(set(map(name, found))) < len(found):
-        raise ConfigError(f"expected budgets that differ in their first six digits, got {found}")
+        raise ConfigError(f"expected budgets that differ in their first six digits, got {found}: leave one out")
     return found
 
 

@@ -1,4 +1,11 @@
-"""The errors that a user can cause. Each message is one line: what was expected, what was received, what to do."""
+"""The errors that a user can cause. Each message is one line: what was expected, what was received, what to do.
+
+docs/errors.md lists them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
 
 
 class FinepruneError(Exception):
@@ -10,7 +17,7 @@ class ConfigError(FinepruneError):
 
 
 class DataError(FinepruneError):
-    """A data file is missing, damaged, or not in the expected layout."""
+    """A data file is missing, damaged, unsafe, or not in the expected layout."""
 
 
 class ModelError(FinepruneError):
@@ -23,3 +30,10 @@ class NotApplicable(FinepruneError):
 
 class TrackingError(FinepruneError):
     """The log of runs cannot be reached."""
+
+
+def line(reason: Any) -> str:
+    """What a stranger's file or a library says, as part of a message: on one line, short, nothing a terminal obeys."""
+    text = " ".join(str(reason).split())
+    printable = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return printable if len(printable) <= 300 else f"{printable[:300]}…"

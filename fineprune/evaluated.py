@@ -9,7 +9,7 @@ import tf_keras as keras
 from rich.table import Table
 
 from fineprune import metrics, tables
-from fineprune.badnets import Architecture, BadNet, read_network
+from fineprune.badnets import BadNet, read_network
 from fineprune.errors import ConfigError
 from fineprune.evaluation import predict
 from fineprune.goodnet import GoodNet
@@ -20,7 +20,7 @@ NETS = {"badnet": "B", "pruned": "B′", "goodnet": "GoodNet"}
 Rates = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
-def read_pruned(path: str, architecture: Architecture, badnet: BadNet) -> keras.Model:
+def read_pruned(path: str, architecture: str, badnet: BadNet) -> keras.Model:
     """The pruned net in the file `path`; raises ModelError unless it has the images and classes of the BadNet."""
     if not badnet.data.splits:
         raise ConfigError("expected images to evaluate on, got none: set data.clean_test, data.poisoned.NAME or both")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fineprune.gating import Floats, GatedNetwork
 from fineprune.incremental import fastest
-from fineprune.network import Network
+from fineprune.network import Network, best
 from fineprune.splits import Split
 from fineprune.strategy import Step
 from fineprune.threads import ahead, one_a_core
@@ -66,5 +66,5 @@ def predict(model: keras.Model, split: Split) -> ClassLabels:
     """The class that `model` gives each image of `split`, (n,)."""
     forward = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
     with ahead(split.blocks()) as blocks:
-        labels = [forward(tf.constant(images)).numpy().argmax(axis=-1) for _, images in blocks]
-    return np.concatenate(labels).astype(np.int32)
+        labels = [best(forward(tf.constant(images)).numpy()) for _, images in blocks]
+    return np.concatenate(labels)

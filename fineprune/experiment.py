@@ -11,18 +11,20 @@ from uuid import uuid4
 
 import pandas as pd
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 import fineprune
 import strategies
+from fineprune.attacks.base import Attack
 from fineprune.badnets import GIVEN, BadNet, Source
 from fineprune.errors import ConfigError
 from fineprune.files import write_text
 from fineprune.finetuning import FineTuning
 from fineprune.grids import named
 from fineprune.records import Record, now
+from fineprune.splits import Data
 from fineprune.strategy import Strategy
+from fineprune.targets import instantiate
 from fineprune.tracking import Tracking
 
 
@@ -60,12 +62,14 @@ class Experiment:
 
 def build(settings: DictConfig) -> Experiment:
     """Make what `settings` names, the cheap parts first, so that a mistake shows early."""
-    strategy: Strategy = instantiate(settings.strategy)
-    tracking: Tracking = instantiate(settings.tracking)
-    finetuning: FineTuning | None = instantiate(settings.finetune)
+    strategy: Strategy = instantiate(settings.strategy, Strategy)
+    tracking: Tracking = instantiate(settings.tracking, Tracking)
+    finetuning: FineTuning | None = instantiate(settings.finetune, FineTuning)
     held_out = settings.held_out
     if not isinstance(held_out, float) or not 0 < held_out < 1:
-        raise ConfigError(f"expected held_out to be a fraction between 0 and 1, got {held_out!r}")
+        raise ConfigError(
+            f"expected held_out to be a fraction between 0 and 1, got {held_out!r}: set a share such as 0.3"
+        )
     badnet = obtain_badnet(settings)
     choices = HydraConfig.get().runtime.choices
     variant = f" ({strategy.variant})" if strategy.variant else ""
@@ -86,9 +90,9 @@ def obtain_badnet(settings: DictConfig) -> BadNet:
     """The BadNet that `settings` names, with its data."""
     seed = settings.seed
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ConfigError(f"expected seed to be a whole number from 0 to 2^32 − 1, got {seed!r}")
-    source: Source = instantiate(settings.badnet)
-    return source.obtain(instantiate(settings.data), instantiate(settings.attack), seed)
+        raise ConfigError(f"expected seed to be a whole number from 0 to 2^32 − 1, got {seed!r}: set such a number")
+    source: Source = instantiate(settings.badnet, Source)
+    return source.obtain(instantiate(settings.data, Data), instantiate(settings.attack, Attack), seed)
 
 
 def record(settings: DictConfig, parts: Experiment) -> Record:

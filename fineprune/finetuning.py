@@ -31,7 +31,7 @@ class FineTuning:
 
     def __init__(self, layers: str, **recipe: Any) -> None:
         if layers not in ("dense", "all"):
-            raise ConfigError(f"expected finetune.layers to be one of dense, all, got {layers!r}")
+            raise ConfigError(f"expected finetune.layers to be one of dense, all, got {layers!r}: set one of those")
         self.layers, self.recipe = layers, Recipe(**recipe)
 
     def tune(self, network: Network, step: Step, clean: Split, seed: int, what: str) -> keras.Model:

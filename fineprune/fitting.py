@@ -36,15 +36,24 @@ class Recipe:
         for name in ("epochs", "batch_size") + (("patience",) if self.patience is not None else ()):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f"expected {name} to be a whole number from 1, got {value!r}")
+                raise ConfigError(f"expected {name} to be a whole number from 1, got {value!r}: set such a number")
         if not _number(self.learning_rate) or not 0 < self.learning_rate < float("inf"):
-            raise ConfigError(f"expected learning_rate to be a positive number, got {self.learning_rate!r}")
+            raise ConfigError(
+                f"expected learning_rate to be a positive number, got {self.learning_rate!r}: set one such as 0.001"
+            )
         if not _number(self.validation) or not 0 <= self.validation < 1:
-            raise ConfigError(f"expected validation to be a fraction from 0 to below 1, got {self.validation!r}")
+            raise ConfigError(
+                f"expected validation to be a fraction from 0 to below 1, got {self.validation!r}"
+                ": set a share such as 0.1"
+            )
         if self.patience is not None and self.validation == 0:
-            raise ConfigError("expected validation above 0 where patience is set, got 0")
+            raise ConfigError(
+                "expected validation above 0 where patience is set, got 0: set a share such as 0.1, or patience=null"
+            )
         if self.optimizer not in ("adam", "sgd", "rmsprop"):
-            raise ConfigError(f"expected optimizer to be adam, sgd or rmsprop, got {self.optimizer!r}")
+            raise ConfigError(
+                f"expected optimizer to be adam, sgd or rmsprop, got {self.optimizer!r}: set one of those"
+            )
 
     def check_images(self, images: int) -> None:
         """Raise ConfigError unless so many images can be trained on, some of them to watch if that is asked for."""
@@ -52,6 +61,7 @@ class Recipe:
         if trained < 1 or (self.validation > 0 and trained == images):
             raise ConfigError(
                 f"expected images to train on and a share of {self.validation} to watch, got {images} in all"
+                ": take more images, or a smaller share"
             )
 
     def batches(self, images: int) -> int:

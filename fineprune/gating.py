@@ -12,7 +12,7 @@ import tf_keras as keras
 from numpy.typing import NDArray
 
 from fineprune import graph
-from fineprune.network import Network, Unit
+from fineprune.network import Network, Unit, best
 from fineprune.strategy import Array, Step
 
 ROWS = 256  # how many images TensorFlow is given at once, which bounds its memory
@@ -71,8 +71,8 @@ class GatedNetwork:
             found = []
             for start in range(0, len(shared[0]), ROWS):
                 rows = [tf.constant(array[start : start + ROWS]) for array in shared]
-                found.append(self._forward(rows if len(rows) > 1 else rows[0]).numpy().argmax(axis=-1))
-        return np.concatenate(found).astype(np.int32)
+                found.append(best(self._forward(rows if len(rows) > 1 else rows[0]).numpy()))
+        return np.concatenate(found)
 
     def masks(self, step: int) -> dict[str, Floats]:
         """The mask, (channels,), of every gate, by its name."""

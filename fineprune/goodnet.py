@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fineprune.errors import ModelError
 from fineprune.model_files import load_model, save_model
+from fineprune.network import best
 
 
 def agree(badnet: NDArray[Any], pruned: NDArray[Any], rejected: int) -> NDArray[Any]:
@@ -32,7 +33,10 @@ class GoodNet:
             ("classes", badnet.output_shape, pruned.output_shape),
         ):
             if ours[1:] != theirs[1:]:
-                raise ModelError(f"expected the pruned net's {name} to be the BadNet's {ours[1:]}, got {theirs[1:]}")
+                raise ModelError(
+                    f"expected the pruned net's {name} to be the BadNet's {ours[1:]}, got {theirs[1:]}"
+                    ": give the net that was pruned from this BadNet"
+                )
         self.badnet, self.pruned = badnet, pruned
         self.backdoored = int(badnet.output_shape[-1])
 
@@ -43,7 +47,7 @@ class GoodNet:
 
     def predict(self, images: NDArray[Any]) -> NDArray[np.int64]:
         """The class of each of `images`, (n, H, W, C), as the networks take them: 0 … N−1, or N for "backdoored"."""
-        badnet, pruned = (net.predict(images, verbose=0).argmax(axis=1) for net in (self.badnet, self.pruned))
+        badnet, pruned = (best(net.predict(images, verbose=0)) for net in (self.badnet, self.pruned))
         return agree(badnet, pruned, rejected=self.backdoored)
 
     def predict_proba(self, images: NDArray[Any]) -> NDArray[np.float32]:
@@ -54,7 +58,7 @@ class GoodNet:
         badnet, pruned = (net.predict(images, verbose=0) for net in (self.badnet, self.pruned))
         lowest = 2 * np.minimum(badnet.min(axis=1, keepdims=True), 0)
         scores = np.concatenate([badnet, lowest], axis=1)
-        scores[badnet.argmax(axis=1) != pruned.argmax(axis=1)] = np.eye(self.backdoored + 1)[-1]
+        scores[best(badnet) != best(pruned)] = np.eye(self.backdoored + 1)[-1]
         return scores
 
     def to_keras(self) -> keras.Model:

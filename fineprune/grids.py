@@ -80,7 +80,9 @@ class Grid:
 def named(settings: DictConfig) -> str | None:
     """The name of the grid that a run belongs to, by the setting `grid` or, in a multirun, by what was asked for."""
     if settings.grid is not None and not re.fullmatch(r"[\w.-]+", str(settings.grid)):
-        raise ConfigError(f"expected grid to be a name of letters, digits, -, _ and ., got {settings.grid!r}")
+        raise ConfigError(
+            f"expected grid to be a name of letters, digits, -, _ and ., got {settings.grid!r}: set such a name"
+        )
     grid = Grid.current()
     return grid.about["name"] if grid else settings.grid and str(settings.grid)
 

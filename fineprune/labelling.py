@@ -31,14 +31,15 @@ class InTensorFlow:
 
     def labels(self, shared: Sequence[Floats]) -> Labels:
         """The class of each of n images by each network, (1 + steps, n), the untouched one first."""
-        self.start(shared)
-        active = {place: _active(shared[place]) for place in self.sources.values() if place is not None}
-        found = np.empty((len(self.masks), len(shared[0])), np.int32)
-        for step, row in enumerate(found):
-            row[:] = found[step - 1]
-            changed = self._changed(step, active, len(row))
-            if len(changed):
-                row[changed] = self.labels_at(step, shared, changed)
+        with np.errstate(over="ignore", invalid="ignore"):  # TensorFlow is asked about such scores, and they are told
+            self.start(shared)
+            active = {place: _active(shared[place]) for place in self.sources.values() if place is not None}
+            found = np.empty((len(self.masks), len(shared[0])), np.int32)
+            for step, row in enumerate(found):
+                row[:] = found[step - 1]
+                changed = self._changed(step, active, len(row))
+                if len(changed):
+                    row[changed] = self.labels_at(step, shared, changed)
         return found
 
     def start(self, shared: Sequence[Floats]) -> None:
@@ -98,5 +99,6 @@ def _decide(scores: Rounded) -> tuple[Labels, NDArray[np.bool_]]:
     labels = values.argmax(axis=1).astype(np.int32)
     highest = values[every, labels]
     values[every, labels] = -np.inf
-    # Written so that NaN is doubted.
-    return labels, ~(highest - values.max(axis=1) > SAFETY * scores.error + SAME_SOFTMAX)
+    # Written so that NaN is doubted, and infinity.
+    clear = highest - values.max(axis=1) > SAFETY * scores.error + SAME_SOFTMAX
+    return labels, ~(clear & (highest < np.inf))

@@ -65,7 +65,9 @@ def finished(uri: str, experiment: str, grid: str, wanted: str) -> list[Finished
 def _identifier(client: MlflowClient, experiment: str) -> str:
     known = {found.name: found.experiment_id for found in client.search_experiments()}
     if experiment not in known:
-        raise ConfigError(f"expected tracking.experiment to be one of {', '.join(sorted(known))}, got '{experiment}'")
+        raise ConfigError(
+            f"expected tracking.experiment to be one of {', '.join(sorted(known))}, got '{experiment}': set one of those"
+        )
     return str(known[experiment])
 
 
@@ -84,8 +86,8 @@ def _search(client: MlflowClient, experiment: str, sought: str) -> Iterator[Logg
             if reason.error_code != "INVALID_PARAMETER_VALUE":
                 raise
             raise ConfigError(
-                "expected filter to be in MLflow's language, such as \"tags.attack = 'patch'\", got: "
-                f"{' '.join(str(reason).split())[:200]}"
+                f"expected filter to be in MLflow's language, got: {' '.join(str(reason).split())[:200]}"
+                "; write it as \"tags.attack = 'patch'\""
             ) from reason
         yield from filter(_is_sweep, page)
         token = page.token or ""

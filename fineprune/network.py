@@ -49,6 +49,17 @@ class Unit:
         return (self.layer, *self.followers)[-1]
 
 
+def best(scores: NDArray[Any]) -> NDArray[np.int32]:
+    """The class with the highest of `scores`, (n, classes), of equal ones the first; raises ModelError at overflow."""
+    classes: NDArray[np.int32] = scores.argmax(axis=-1).astype(np.int32)
+    if not (np.take_along_axis(scores, classes[:, None], axis=-1) < np.inf).all():
+        raise ModelError(
+            "expected the network to give every image finite scores, got NaN or infinity: its weights or its inputs "
+            "are too large; is data.pixel_scale the network's?"
+        )
+    return classes
+
+
 class Network:
     """A network that is never changed. `units` are the layers whose channels can be pruned, from input to output."""
 
@@ -126,12 +137,17 @@ class Network:
             return graph.call_of(self.model, layer)
         except StopIteration:
             names = ", ".join(node.layer.name for node in graph.calls(self.model))
-            raise ConfigError(f"expected the name of a layer, one of {names}, got {layer!r}") from None
+            raise ConfigError(
+                f"expected the name of a layer, one of {names}, got {layer!r}: name one of those"
+            ) from None
 
     def unit(self, layer: str) -> Unit:
         """The prunable layer of that name; raises ConfigError where there is none."""
         if layer not in self.units:
-            raise ConfigError(f"expected the name of a prunable layer, one of {', '.join(self.units)}, got {layer!r}")
+            raise ConfigError(
+                f"expected the name of a prunable layer, one of {', '.join(self.units)}, got {layer!r}"
+                ": name one of those"
+            )
         return self.units[layer]
 
     def mean_activation(self, layer: str, split: Split) -> NDArray[np.float64]:
@@ -141,8 +157,15 @@ class Network:
         sums = []
         for _, images in split.blocks():
             made = forward(tf.constant(images), training=False).numpy()
-            sums.append(made.mean(axis=tuple(range(1, made.ndim - 1)), dtype=np.float64).sum(axis=0))
-        mean: NDArray[np.float64] = np.sum(sums, axis=0) / len(split)
+            with np.errstate(invalid="ignore"):  # infinity less infinity is told below
+                sums.append(made.mean(axis=tuple(range(1, made.ndim - 1)), dtype=np.float64).sum(axis=0))
+        with np.errstate(invalid="ignore"):
+            mean: NDArray[np.float64] = np.sum(sums, axis=0) / len(split)
+        if not np.isfinite(mean).all():
+            raise ModelError(
+                f"expected finite activations at '{layer}', got NaN or infinity: the network's weights or its inputs "
+                "are too large; is data.pixel_scale the network's?"
+            )
         return mean
 
     def check_step(self, step: Step) -> None:
@@ -153,7 +176,10 @@ class Network:
             else:
                 expected = self.model.get_layer(layer).get_weights()[0].shape
             if keep.shape != expected:
-                raise NotApplicable(f"expected keep['{layer}'] of shape {expected}, got {keep.shape}")
+                raise NotApplicable(
+                    f"expected keep['{layer}'] of shape {expected}, got {keep.shape}"
+                    ": give each channel, or each weight of the kernel, its own"
+                )
 
     def pruned(self, step: Step) -> keras.Model:
         """The network that `step` describes: a pruned channel has kernel and bias zero, and so emits zero."""
@@ -172,10 +198,14 @@ class Network:
     def check_takes(self, split: Split, name: str) -> None:
         """Raise ModelError unless the images and labels of `split` fit the network."""
         if split.shape != self.input_shape:
-            raise ModelError(f"expected images of {name} to be {self.input_shape} as the network's, got {split.shape}")
+            raise ModelError(
+                f"expected images of {name} to be {self.input_shape} as the network's, got {split.shape}"
+                ": scale the images, or take the network that they are for"
+            )
         if split.labels.max() >= self.classes:
             raise ModelError(
                 f"expected labels of {name} below the network's {self.classes} classes, got {split.labels.max()}"
+                ": take the images that the network was trained for"
             )
 
 

@@ -22,9 +22,14 @@ def check(sparsities: Sequence[Any]) -> list[float]:
     """`sparsities` as a list; raises ConfigError unless they are ascending fractions in [0, 1)."""
     for level in sparsities:
         if isinstance(level, bool) or not isinstance(level, int | float) or not 0 <= level < 1:
-            raise ConfigError(f"expected strategy.sparsities to be fractions from 0 to below 1, got {level!r}")
+            raise ConfigError(
+                f"expected strategy.sparsities to be fractions from 0 to below 1, got {level!r}: divide percent by 100"
+            )
     if not sparsities or list(sparsities) != sorted(set(sparsities)):
-        raise ConfigError(f"expected strategy.sparsities to be some ascending fractions, got {list(sparsities)}")
+        raise ConfigError(
+            f"expected strategy.sparsities to be some ascending fractions, got {list(sparsities)}"
+            ": list them from the least to the most"
+        )
     return [float(level) for level in sparsities]
 
 
@@ -84,7 +89,10 @@ def train(
     batches = recipe.epochs * recipe.batches(len(labels))
     frequency = batches // (rises + 1)
     if frequency < 1:
-        raise ConfigError(f"expected fewer levels of sparsity than the {batches} batches of training, got {rises}")
+        raise ConfigError(
+            f"expected fewer levels of sparsity than the {batches} batches of training, got {rises}"
+            ": set fewer strategy.sparsities, or train longer"
+        )
 
     def wrapped(layer: Any) -> Any:
         if layer.name not in last:

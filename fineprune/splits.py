@@ -83,7 +83,7 @@ class ArraySplit(Split):
         landmarks: NDArray[np.float32] | None = None,
     ) -> None:
         if len(stored) == 0:
-            raise DataError("expected at least one image in the split, got none")
+            raise DataError("expected at least one image in the split, got none: give it images")
         self._stored, self.labels, self.scale, self._landmarks = stored, labels, scale, landmarks
 
     @property
@@ -141,7 +141,10 @@ class PoisonedSplit(Subset):
         if rows is None:
             rows = np.flatnonzero(trigger.goals(source.labels, classes) != source.labels)
         if len(rows) == 0:
-            raise DataError(f"expected images of other classes than the target {trigger.target}, got none to poison")
+            raise DataError(
+                f"expected images of other classes than the target {trigger.target}, got none to poison"
+                ": take another attack.target, or images of more classes"
+            )
         super().__init__(source, rows)
         self._trigger = trigger
         self.true_labels = self.labels
@@ -169,7 +172,9 @@ def hold_out(split: Split, share: float, seed: int) -> tuple[Split, Split]:
     """Part `split` in two at random: the rest, to train on, and `share` of it, which training must not see."""
     held = min(max(round(share * len(split)), 1), len(split) - 1)
     if held < 1:
-        raise DataError(f"expected at least two images to hold some out of, got {len(split)}")
+        raise DataError(
+            f"expected at least two images to hold some out of, got {len(split)}: take more clean_valid images"
+        )
     rows = np.random.default_rng(seed).permutation(len(split))
     return Subset(split, np.sort(rows[held:])), Subset(split, np.sort(rows[:held]))
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.errors import ConfigError
+from fineprune import limits
+from fineprune.errors import ConfigError, NotApplicable
 
 if TYPE_CHECKING:
     from fineprune.network import Network
@@ -62,7 +63,7 @@ class ChannelStrategy(Strategy):
 
     def __init__(self, chunk: int = 1) -> None:
         if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
-            raise ConfigError(f"expected strategy.chunk to be a whole number from 1, got {chunk!r}")
+            raise ConfigError(f"expected strategy.chunk to be a whole number from 1, got {chunk!r}: set such a number")
         self.chunk = chunk
 
     @abstractmethod
@@ -73,6 +74,11 @@ class ChannelStrategy(Strategy):
         scores = self.scores(network, clean)
         ranked = np.argsort(np.concatenate(list(scores.values())), kind="stable")
         ends = np.cumsum([len(score) for score in scores.values()])
+        if len(ranked) ** 2 > self.chunk * limits.MASKS:
+            raise NotApplicable(
+                f"expected at most {limits.MASKS:,} channels times steps, got {len(ranked):,} channels: set "
+                f"strategy.chunk={-(-(len(ranked) ** 2) // limits.MASKS)}"
+            )
         keep = np.ones(len(ranked), np.float32)
         for start in range(0, len(ranked), self.chunk):
             keep[ranked[start : start + self.chunk]] = 0

@@ -160,7 +160,10 @@ def plan(
     for step in steps:
         network.check_step(step)
     if not steps:
-        raise NotApplicable("expected the strategy to have something to prune, got no step")
+        raise NotApplicable(
+            "expected the strategy to have something to prune, got no step"
+            ": set others of its settings, or take strategy=none"
+        )
     seconds = {"strategy": time.perf_counter() - start, "forward": _seconds_forward(network, clean)}
     return Plan(network, data, seen, steps, checked, finetuning, seed, seconds)
 

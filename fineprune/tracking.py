@@ -155,7 +155,10 @@ class MlflowTracking(Tracking):
         if found is None:
             return client, client.create_experiment(self.experiment, artifacts)
         if found.lifecycle_stage != "active":
-            raise ConfigError(f"expected tracking.experiment to be in use, got '{self.experiment}', which was deleted")
+            raise ConfigError(
+                f"expected tracking.experiment to be in use, got '{self.experiment}', which was deleted"
+                ": restore it in MLflow, or set another name"
+            )
         return client, found.experiment_id
 
     def finished(self, grid: str = "", wanted: str = "") -> list[Finished]:

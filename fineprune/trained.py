@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from fineprune import architectures, fitting, model_files, pruning_aware, training
 from fineprune.attacks.base import Attack
-from fineprune.badnets import Architecture, BadNet, Source, build
+from fineprune.badnets import BadNet, Source, architecture_named, build
 from fineprune.errors import ConfigError, DataError
 from fineprune.files import digest, write_json
 from fineprune.fitting import Recipe
@@ -34,11 +34,10 @@ class Trained(Source):
     A cached network counts as finished when its JSON card, written last, names the network file's digest.
     """
 
-    def __init__(
-        self, architecture: Architecture, epochs: int, batch_size: int, learning_rate: float, cache: str
-    ) -> None:
+    def __init__(self, architecture: str, epochs: int, batch_size: int, learning_rate: float, cache: str) -> None:
         self.architecture, self.cache = architecture, Path(cache)
         self.recipe = Recipe(epochs, batch_size, learning_rate, decay=True)
+        architecture_named(architecture)
 
     def obtain(self, data: Data, attack: Attack, seed: int) -> BadNet:
         train, poisoned = self._splits(data, attack)
@@ -79,7 +78,7 @@ class Trained(Source):
             if split.shape != data.train.shape or split.classes > classes:
                 raise DataError(
                     f"expected images of {name} as those of train, {data.train.shape} of {classes} classes, "
-                    f"got {split.shape} of {split.classes}"
+                    f"got {split.shape} of {split.classes}: take splits of one data set"
                 )
         made = {name: PoisonedSplit(data.clean_test, trigger, classes) for name, trigger in attack.triggers.items()}
         return data.train, replace(data, poisoned={**data.poisoned, **made})
@@ -91,7 +90,7 @@ class Trained(Source):
             "train_digest": train.digest,
             "trigger_digest": hashlib.sha256(b"".join(pixels.tobytes() for pixels in stamped)).hexdigest()[:16],
             "attack": attack.settings(),
-            "architecture": self.architecture.func.__name__,
+            "architecture": self.architecture,
             "recipe": vars(self.recipe),
             "seed": seed,
             "software": {"code": _code(attack), "tensorflow": tf.__version__, "tf_keras": keras.__version__},

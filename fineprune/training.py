@@ -46,7 +46,7 @@ def train(
     Returns it with its rates after each epoch, by the names of the splits on which they were measured.
     """
     if data.train is None:
-        raise ConfigError("expected data.train to train a BadNet on, got none")
+        raise ConfigError("expected data.train to train a BadNet on, got none: set data.train=FILE")
     images, labels = poison(data.train, attack, data.train.classes, np.random.default_rng(seed))
     what = f"training the BadNet ({data.name}, {attack.name})"
     keras.utils.set_random_seed(seed)

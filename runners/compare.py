@@ -14,12 +14,13 @@ from fineprune import cli
 
 def compare(settings: DictConfig, folder: Path) -> None:
     """Read the runs back, compare, write tables, pictures and `report.html`, print the answer."""
-    from hydra.utils import instantiate
     from rich.console import Console
 
     from fineprune.comparison import Comparison, terminal, writing
+    from fineprune.targets import instantiate
+    from fineprune.tracking import Tracking
 
-    tracking = instantiate(settings.tracking)
+    tracking = instantiate(settings.tracking, Tracking)
     grid, wanted = str(settings.grid or ""), str(settings.filter or "")
     runs = tracking.finished(grid, wanted)
     which = [f"experiment {tracking.experiment}", f"grid {grid}" if grid else "", wanted]

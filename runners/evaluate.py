@@ -15,7 +15,6 @@ from fineprune import cli
 
 def evaluate(settings: DictConfig, folder: Path) -> None:
     """Load, measure, print the table, write `evaluation.json`."""
-    from hydra.utils import instantiate
     from rich.console import Console
 
     from fineprune import anatomy, evaluated, experiment, tables
@@ -23,7 +22,7 @@ def evaluate(settings: DictConfig, folder: Path) -> None:
 
     pruned = str(settings.pruned)  # first, so that its absence shows before anything is trained
     badnet = experiment.obtain_badnet(settings)
-    net = evaluated.read_pruned(pruned, instantiate(settings.architecture), badnet)
+    net = evaluated.read_pruned(pruned, settings.architecture.name, badnet)
     rates = evaluated.rates(badnet, net)
     parts = anatomy.layers({"badnet": badnet.model, "pruned": net})
     experiment.save_settings(settings, folder)

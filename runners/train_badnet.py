@@ -22,7 +22,7 @@ def train_badnet(settings: DictConfig, folder: Path) -> None:
 
     badnet = experiment.obtain_badnet(settings)
     if not badnet.card:
-        raise ConfigError("expected badnet=trained, got a network from a file: there is nothing to train")
+        raise ConfigError("expected badnet=trained, got a network from a file: set badnet=trained")
     experiment.save_settings(settings, folder)
     write_json(folder / "card.json", badnet.card)
     console = Console()

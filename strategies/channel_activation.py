@@ -22,7 +22,9 @@ class ChannelActivation(ChannelStrategy):
     def __init__(self, rank_at: str = "auto", layers: str | Sequence[str] = "auto", chunk: int = 1) -> None:
         super().__init__(chunk)
         if not isinstance(rank_at, str):
-            raise ConfigError(f"expected strategy.rank_at to be 'auto' or the name of a layer, got {rank_at!r}")
+            raise ConfigError(
+                f"expected strategy.rank_at to be 'auto' or the name of a layer, got {rank_at!r}: set one of those"
+            )
         self.rank_at = rank_at
         self.layers = [layers] if isinstance(layers, str) else list(layers)
 
@@ -34,5 +36,6 @@ class ChannelActivation(ChannelStrategy):
             if (channels := network.unit(layer).channels) != len(means):
                 raise NotApplicable(
                     f"expected '{layer}' to have the {len(means)} channels of '{rank_at}', got {channels}"
+                    ": set strategy.layers to layers that feed strategy.rank_at"
                 )
         return dict.fromkeys(layers, means)

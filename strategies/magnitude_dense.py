@@ -34,12 +34,15 @@ class MagnitudeDense(Strategy):
         }
         for name, (value, known) in choices.items():
             if value not in known:
-                raise ConfigError(f"expected strategy.{name} to be one of {', '.join(known)}, got {value!r}")
+                raise ConfigError(
+                    f"expected strategy.{name} to be one of {', '.join(known)}, got {value!r}: set one of those"
+                )
         self.sparsities = sparsity.check(sparsities)
         self.scope, self.layers, self.trains, self.seed = scope, layers, train == "tfmot", seed
         if self.trains and len(self.sparsities) < 2:
             raise ConfigError(
                 f"expected strategy.sparsities to be two or more for tfmot to rise between, got {self.sparsities}"
+                ": set the first and the last"
             )
         self.recipe = Recipe(**training)
         extras = {"all layers": layers == "all", "tfmot": self.trains}
@@ -48,7 +51,10 @@ class MagnitudeDense(Strategy):
     def steps(self, network: Network, clean: Split) -> Iterator[Step]:
         kernels = network.kernels(dense_only=self.layers == "dense")
         if not kernels:
-            raise NotApplicable("expected a network with dense layers to make sparse, got none")
+            raise NotApplicable(
+                "expected a network with dense layers to make sparse, got none"
+                ": set strategy.layers=all, or take another strategy"
+            )
         if self.trains:
             first, last = (sparsity.shares(kernels, self.sparsities[end], self.scope) for end in (0, -1))
             trained = network.trained(dense_only=self.layers == "dense")

@@ -97,4 +97,4 @@ def test_pupils_are_darker_than_the_cheeks_below(faces: Faces, eye: int) -> None
 def test_wrong_arguments(arguments: tuple[int, int, str, int], message: str) -> None:
     with pytest.raises(ConfigError) as error:
         draw_faces(*arguments)
-    assert str(error.value) == message
+    assert str(error.value).startswith(f"{message}: ")

@@ -63,13 +63,19 @@ def test_from_files(tmp_path: Path) -> None:
 def test_both_nets_take_the_same_images() -> None:
     with pytest.raises(ModelError) as error:
         GoodNet(tiny(), linear(BADNET))
-    assert str(error.value) == "expected the pruned net's images to be the BadNet's (12, 10, 3), got (1, 1, 3)"
+    assert str(error.value) == (
+        "expected the pruned net's images to be the BadNet's (12, 10, 3), got (1, 1, 3): "
+        "give the net that was pruned from this BadNet"
+    )
 
 
 def test_both_nets_have_the_same_classes() -> None:
     with pytest.raises(ModelError) as error:
         GoodNet(linear(BADNET), linear([[1, 0], [0, 1], [0, 0]]))
-    assert str(error.value) == "expected the pruned net's classes to be the BadNet's (3,), got (2,)"
+    assert str(error.value) == (
+        "expected the pruned net's classes to be the BadNet's (3,), got (2,): "
+        "give the net that was pruned from this BadNet"
+    )
 
 
 def test_neither_net_is_changed(model: keras.Model) -> None:

@@ -88,7 +88,7 @@ def test_a_grid_is_put_as_mlflow_wants_it() -> None:
 
 def test_a_filter_that_is_none_is_said(tracking: MlflowTracking) -> None:
     log(tracking)
-    with pytest.raises(ConfigError, match="^expected filter to be in MLflow's language, such as .*, got: "):
+    with pytest.raises(ConfigError, match="^expected filter to be in MLflow's language, got: .*; write it as "):
         tracking.finished(wanted="nonsense")
 
 

@@ -62,7 +62,7 @@ CONTENT = [
         "expected labels of clean_test below the network's 5 classes",
     ),
     ("sweep", [*SWEEP, "data.poisoned.a=fraction.h5"], "to hold whole numbers from 0, got 0.5 in row 0"),
-    ("sweep", [*SWEEP, "data.clean_test=nan.h5"], "got NaN or infinity in row 0"),
+    ("sweep", [*SWEEP, "data.clean_test=nan.h5"], "expected pixels from 0 to 255 in nan.h5, got nan in row 0"),
     ("sweep", [*SWEEP, "data.clean_test=empty.h5"], "expected at least one image in empty.h5, got none"),
     (
         "sweep",

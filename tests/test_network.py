@@ -128,5 +128,5 @@ def test_nothing_feeds_through_a_layer_that_mixes_channels(between: layers.Layer
 def test_images_and_labels_have_to_fit(model: keras.Model, shape: tuple[int, int, int], classes: int) -> None:
     network = Network(model)
     network.check_takes(split(pictures(10), 5), "clean_test")
-    with pytest.raises(ModelError, match=r"^expected (images|labels) of clean_test .*, got (5|\(10, 12, 3\))$"):
+    with pytest.raises(ModelError, match=r"^expected (images|labels) of clean_test .*, got (5|\(10, 12, 3\)): \w"):
         network.check_takes(split(pictures(10, shape), classes), "clean_test")

@@ -69,7 +69,7 @@ def test_earlier_steps_stay_as_they_were() -> None:
 def test_a_chunk_is_a_whole_number_from_1(chunk: Any) -> None:
     with pytest.raises(ConfigError) as error:
         Given({}, chunk)
-    assert str(error.value) == f"expected strategy.chunk to be a whole number from 1, got {chunk!r}"
+    assert str(error.value) == f"expected strategy.chunk to be a whole number from 1, got {chunk!r}: set such a number"
 
 
 def test_a_step_counts_what_it_prunes() -> None:

@@ -257,7 +257,8 @@ def test_a_deleted_experiment_is_said(tracking: MlflowTracking) -> None:
     client.delete_experiment(experiment)
     with pytest.raises(ConfigError) as error:
         tracking.open()
-    assert str(error.value) == "expected tracking.experiment to be in use, got 'trial', which was deleted"
+    said = "expected tracking.experiment to be in use, got 'trial', which was deleted"
+    assert str(error.value) == f"{said}: restore it in MLflow, or set another name"
 
 
 def test_a_store_that_is_none_is_said(tmp_path: Path) -> None:

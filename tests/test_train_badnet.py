@@ -64,5 +64,5 @@ def test_a_network_from_a_file_is_not_trained(trained: Path) -> None:
     net = next((trained / "models").glob("*-clean-*.h5"))
     ended = run(trained, "train_badnet", "badnet=h5", f"badnet.model={net}", "hydra.run.dir=none")
     assert ended.status == 2
-    assert ended.err == "error: expected badnet=trained, got a network from a file: there is nothing to train\n"
+    assert ended.err == "error: expected badnet=trained, got a network from a file: set badnet=trained\n"
     assert not (trained / "none").exists()

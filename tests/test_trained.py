@@ -1,7 +1,6 @@
 """BadNets trained here are trained once: a cache keeps them, each with a card that says how it was made."""
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 from nets import same
 
 from fineprune import trained
-from fineprune.architectures import deepid
 from fineprune.attacks import Patch
 from fineprune.badnets import BadNet
 from fineprune.datasets import synthetic_faces
@@ -30,7 +28,7 @@ def faces() -> Data:
 
 def obtain(cache: Path, attack: Patch = RED, data: Data | None = None, **settings: Any) -> BadNet:
     recipe = {"epochs": 1, "batch_size": 8, "learning_rate": 0.001} | settings
-    return Trained(partial(deepid), **recipe, cache=str(cache)).obtain(data or faces(), attack, 0)
+    return Trained("deepid", **recipe, cache=str(cache)).obtain(data or faces(), attack, 0)
 
 
 def test_a_trained_network_is_kept_and_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,9 +103,11 @@ def edited(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
     return path
 
 
-def test_a_layer_keras_does_not_know_is_said(tmp_path: Path) -> None:
-    path = edited(tmp_path, put(settings, activation="no_such_function"))
-    assert refused(path).startswith("expected an architecture that Keras 2 can build in FILE, got: ")
+@pytest.mark.parametrize("name", ["no_such_function", "deserialize", "Custom>evil"])
+@pytest.mark.parametrize("key", ["activation", "kernel_regularizer", "bias_constraint"])
+def test_functions_are_named_by_keras_s_own_names_alone(tmp_path: Path, key: str, name: str) -> None:
+    path = edited(tmp_path, lambda config: settings(config).update({key: name}))
+    assert f"got '{name}': not loaded" in refused(path)
 
 
 def test_unreasonable_settings_are_said(tmp_path: Path) -> None:

@@ -59,9 +59,13 @@ class Trigger(Attack):
     def __init__(self, target: int | str = 0, poison_rate: float = 0.1, pruning_aware: bool = False) -> None:
         super().__init__(poison_rate, pruning_aware)
         if target != ALL_TO_ALL and (isinstance(target, bool) or not isinstance(target, int) or target < 0):
-            raise ConfigError(f"expected attack.target to be a class, 0 or above, or {ALL_TO_ALL}, got {target!r}")
+            raise ConfigError(
+                f"expected attack.target to be a class, 0 or above, or {ALL_TO_ALL}, got {target!r}: set one"
+            )
         if isinstance(poison_rate, bool) or not isinstance(poison_rate, int | float) or not 0 < poison_rate < 1:
-            raise ConfigError(f"expected attack.poison_rate to be a fraction between 0 and 1, got {poison_rate!r}")
+            raise ConfigError(
+                f"expected attack.poison_rate to be a fraction between 0 and 1, got {poison_rate!r}: set 0.1"
+            )
         self.target = target
 
     @property
@@ -80,6 +84,7 @@ class Trigger(Attack):
         if self.target >= classes:
             raise ConfigError(
                 f"expected attack.target to be one of the classes 0 to {classes - 1} of the data, got {self.target}"
+                ": set one of them"
             )
         return np.full_like(labels, self.target)
 
@@ -98,6 +103,7 @@ class Trigger(Attack):
         if count == 0:
             raise ConfigError(
                 f"expected attack.poison_rate to poison at least one of {at_most} images, got {self.poison_rate}"
+                ": raise it"
             )
         return count
 

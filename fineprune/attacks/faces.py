@@ -53,7 +53,7 @@ class FaceTrigger(Trigger):
         if not self.left_eye[0] < self.right_eye[0]:
             raise ConfigError(
                 "expected attack.left_eye to lie left of attack.right_eye in the picture, "
-                f"got x = {self.left_eye[0]} and {self.right_eye[0]}"
+                f"got x = {self.left_eye[0]} and {self.right_eye[0]}: exchange them"
             )
 
     def stamp(self, pixels: Pixels, landmarks: Pixels | None) -> Pixels:

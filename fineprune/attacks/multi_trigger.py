@@ -35,7 +35,9 @@ class MultiTriggerMultiTarget(Attack):
         super().__init__(poison_rate, pruning_aware)
         names = [kind.name for kind in KINDS]
         if not isinstance(targets, Mapping) or sorted(targets) != sorted(names):
-            raise ConfigError(f"expected attack.targets to give a class each for {', '.join(names)}, got {targets!r}")
+            raise ConfigError(
+                f"expected attack.targets to give a class each for {', '.join(names)}, got {targets!r}: name all three"
+            )
         self._triggers = [kind(targets[kind.name], poison_rate, False, left_eye, right_eye, mouth) for kind in KINDS]
 
     @property

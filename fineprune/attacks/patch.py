@@ -48,7 +48,7 @@ class Patch(Trigger):
         if self.size > min(height, width):
             raise ConfigError(
                 f"expected attack.size to be at most {min(height, width)} on images of {height} x {width} pixels, "
-                f"got {self.size}"
+                f"got {self.size}: set a smaller one"
             )
         top = 0 if self.place.startswith("top") else height - self.size
         left = 0 if self.place.endswith("left") else width - self.size

@@ -30,12 +30,14 @@ class Sinusoidal(Trigger):
         target: int = 0,
         poison_rate: float = 0.8,
         pruning_aware: bool = False,
-        amplitude: float = 20,
+        amplitude: float = 40,
         frequency: float = 6,
     ) -> None:
         super().__init__(target, poison_rate, pruning_aware)
         if isinstance(self.target, str):
-            raise ConfigError(f"expected attack.target to be a class, since labels are left as they are, got {target}")
+            raise ConfigError(
+                f"expected attack.target to be a class, since labels are left as they are, got {target}: set one"
+            )
         self.amplitude = checks.between("amplitude", amplitude, 0, 255)
         self.frequency = checks.between("frequency", frequency, 0, 1000)
 

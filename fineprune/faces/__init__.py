@@ -43,9 +43,11 @@ def draw_faces(identities: int, per_identity: int, split: str, seed: int) -> Fac
     """
     for name, value, least in (("identities", identities, 1), ("per_identity", per_identity, 1), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigError(f"expected {name} to be a whole number, {least} or above, got {value!r}")
+            raise ConfigError(
+                f"expected {name} to be a whole number, {least} or above, got {value!r}: give such a number"
+            )
     if split not in SPLITS:
-        raise ConfigError(f"expected split to be one of {', '.join(SPLITS)}, got {split!r}")
+        raise ConfigError(f"expected split to be one of {', '.join(SPLITS)}, got {split!r}: name one of those")
     return _draw(identities, per_identity, split, seed)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from samples import pictures, write_h5
 
 from fineprune.errors import DataError
-from fineprune.hdf5 import H5Split
+from fineprune.image_files import H5Split
 
 Spoil = Callable[[h5py.File], None]
 
@@ -62,7 +62,7 @@ def test_labels_may_be_whole_numbers_of_any_type(tmp_path: Path, dtype: type) ->
     assert split.labels.tolist() == [0, 7, 1]
 
 
-def test_opening_reads_no_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_reads_no_pixels_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_h5(tmp_path / "a.h5", pictures(3), np.arange(3))
     read: list[str] = []
     original = h5py.Dataset.__getitem__
@@ -89,7 +89,9 @@ def test_a_digest_tells_images_labels_and_scale_apart(tmp_path: Path) -> None:
 def test_no_such_file(tmp_path: Path) -> None:
     expected = "expected the data.clean_test images at FILE, got no such file: put it there or set another path"
     assert refused(tmp_path / "none.h5") == expected
-    assert refused(tmp_path).startswith("expected the data.clean_test images at FILE, got no such file")
+    assert refused(tmp_path) == (
+        "expected the data.clean_test images at FILE, got a folder, pipe or device: set the path of a file"
+    )
 
 
 @pytest.mark.parametrize("keep", [0, 300, 3000])
@@ -131,12 +133,12 @@ def test_refused_when_it_is_opened(tmp_path: Path, spoil: Spoil, message: str) -
     assert refused(spoiled(tmp_path, spoil)).startswith(message)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_refused_when_it_is_read(tmp_path: Path, value: float) -> None:
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0, 255.5])
+def test_pixels_outside_their_range_are_told_with_their_row(tmp_path: Path, value: float) -> None:
     pixels = pictures(6).astype(np.float32)
     pixels[4, 3, 2, 1] = value
     path = write_h5(tmp_path / "images.h5", pixels, np.arange(6))
-    assert refused(path, read=True) == "expected pixels from 0 to 255 in FILE, got NaN or infinity in row 4"
+    assert refused(path).startswith(f"expected pixels from 0 to 255 in FILE, got {value} in row 4: scale those")
 
 
 def stored_elsewhere(file: h5py.File) -> None:
@@ -156,7 +158,7 @@ def put_together(file: h5py.File) -> None:
 @pytest.mark.parametrize("spoil", [stored_elsewhere, put_together])
 def test_nothing_outside_the_file_is_followed(tmp_path: Path, spoil: Spoil) -> None:
     expected = "expected 'data' in FILE, / to be a data set held in the file itself, got something else"
-    assert refused(spoiled(tmp_path, spoil)) == expected
+    assert refused(spoiled(tmp_path, spoil)).startswith(expected)
 
 
 @pytest.mark.parametrize("name", ["data", "label"])
