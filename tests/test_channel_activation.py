@@ -112,7 +112,9 @@ def test_a_layer_that_is_not_there(
 
 
 def test_not_applicable_to_layers_of_unlike_width(model: keras.Model, clean: ArraySplit) -> None:
-    with pytest.raises(NotApplicable, match=r"^expected 'conv_1' to have the 6 channels of 'pool_2', got 4$"):
+    with pytest.raises(
+        NotApplicable, match=r"^expected 'conv_1' to have the 6 channels of 'pool_2', got 4: set strategy.layers"
+    ):
         ChannelActivation(layers=["conv_2", "conv_1"]).scores(Network(model), clean)
 
 

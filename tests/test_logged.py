@@ -1,6 +1,8 @@
 """Finished sweeps, read back from MLflow."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import pandas as pd
 import pytest
@@ -8,11 +10,12 @@ import pytest
 import fineprune
 from fineprune.errors import ConfigError, FinepruneError
 from fineprune.logged import query
+from fineprune.records import Record, now, write
 from fineprune.tracking import MlflowTracking, NoTracking
 
 TABLE = pd.DataFrame(
     {
-        "step": [0, 1, 2],
+        "step": [0, 5000, 10000],
         "fraction_pruned": [0.0, 0.5, 1.0],
         "clean_test/goodnet_accuracy": [1.0, 0.75, 0.5],
         "hat/goodnet_asr": [0.9, 0.25, 0.0],
@@ -34,13 +37,15 @@ def tracking(store: str, request: pytest.FixtureRequest) -> MlflowTracking:
 
 
 def log(tracking: MlflowTracking, strategy: str = "ours", seed: str = "0", grid: str = "a", fail: bool = False) -> None:
-    tags = {"strategy": strategy, "attack": "hat", "grid": grid}
-    with tracking.run(strategy) as run:
-        run.start({"seed": seed}, tags, {})
+    tags = {"strategy": strategy, "attack": "hat", "grid": grid, "identity": strategy + seed}
+    point = {"at_2_percent/fraction_pruned": 0.5, "at_2_percent/hat/goodnet_asr": 0.25, "badnet/hat/asr": 0.9}
+    steps = {str(name): list(values) for name, values in TABLE.items()}
+    record = Record(uuid4().hex, strategy, now(), {"seed": seed}, tags, {}, now(), metrics=point, steps=steps)
+    with tracking.run(record), TemporaryDirectory() as folder:
         if fail:
             raise ZeroDivisionError
-        point = {"at_2_percent/fraction_pruned": 0.5, "at_2_percent/hat/goodnet_asr": 0.25, "badnet/hat/asr": 0.9}
-        run.finish(TABLE, point, {}, [])
+        write(record, Path(folder))
+        tracking.publish(Path(folder))
 
 
 def test_finished_runs_with_their_steps(tracking: MlflowTracking) -> None:
@@ -51,7 +56,8 @@ def test_finished_runs_with_their_steps(tracking: MlflowTracking) -> None:
     assert (run.tags["strategy"], run.params["seed"]) == ("ours", "0")
     assert run.metrics["at_2_percent/hat/goodnet_asr"] == 0.25
     expected = TABLE[["fraction_pruned", "clean_test/goodnet_accuracy", "hat/goodnet_asr"]]
-    pd.testing.assert_frame_equal(run.steps, expected, check_like=True)
+    pd.testing.assert_frame_equal(run.steps.reset_index(drop=True), expected, check_like=True)
+    assert list(run.steps.index) == list(TABLE["step"])
 
 
 def test_the_latest_comes_first(tracking: MlflowTracking) -> None:
@@ -106,7 +112,7 @@ def test_an_unknown_experiment_is_said_and_not_made(tracking: MlflowTracking) ->
     log(tracking)
     other = MlflowTracking("trail", tracking.uri)
     for _ in range(2):
-        with pytest.raises(ConfigError, match=rf"to be one of Default, .*{tracking.experiment}.*, got 'trail'$"):
+        with pytest.raises(ConfigError, match=rf"to be one of Default, .*{tracking.experiment}.*, got 'trail': set one of those$"):
             other.finished()
 
 
