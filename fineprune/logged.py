@@ -65,9 +65,8 @@ def finished(uri: str, experiment: str, grid: str, wanted: str) -> list[Finished
 def _identifier(client: MlflowClient, experiment: str) -> str:
     known = {found.name: found.experiment_id for found in client.search_experiments()}
     if experiment not in known:
-        raise ConfigError(
-            f"expected tracking.experiment to be one of {', '.join(sorted(known))}, got '{experiment}': set one of those"
-        )
+        names = ", ".join(sorted(known))
+        raise ConfigError(f"expected tracking.experiment to be one of {names}, got '{experiment}': set one of those")
     return str(known[experiment])
 
 

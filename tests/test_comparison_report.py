@@ -100,12 +100,17 @@ def test_the_files(tmp_path: Path) -> None:
     report = writing.write(found, tmp_path)
     names = {file.name for file in tmp_path.iterdir()}
     tables = {f"{name}.{kind}" for name in ("ranking", "attacks", "pairs", "areas") for kind in ("csv", "md", "tex")}
-    pictures = {"trade_off_1_patch.svg", "curves_1_patch.svg", "ranks_2_percent.svg"}
+    pictures = {"trade_off_1_patch.svg", "curves_1_Under_patch.svg", "ranks_2_percent.svg"}
     assert names == tables | pictures | {"results.csv", "report.html"}
     assert report == tmp_path / "report.html"
     written = pd.read_csv(tmp_path / "ranking.csv")
     pd.testing.assert_frame_equal(written, found.tables["ranking"], check_dtype=False)
     assert len(pd.read_csv(tmp_path / "results.csv")) == 18
+
+
+def test_curves_are_drawn_by_attack_and_by_method() -> None:
+    titles = [drawing.title for drawing in compared([sweep(), sweep(attack="warp"), sweep("theirs")]).curves]
+    assert titles == ["Under patch", "Under warp", "ours"]
 
 
 def test_the_answer_fits_one_screen() -> None:

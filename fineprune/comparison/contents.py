@@ -97,18 +97,25 @@ class Comparison:
 
     @cached_property
     def curves(self) -> list[Drawing]:
-        """Clean accuracy and ASR against the fraction pruned, a picture an attack."""
+        """Clean accuracy and ASR against the fraction pruned.
+
+        A picture an attack, with a line a method, then a picture a method that met several attacks, with a line each.
+        """
         attacks = self.results.loc[self.results["trigger"] != "", "attack"].unique()
-        swept = {attack: figures.swept(self.results, self.runs, attack) for attack in attacks}
+        swept = {str(attack): figures.swept(self.results, self.runs, attack) for attack in attacks}
+        by_method = {
+            name: {attack: swept[attack][name] for attack in swept if name in swept[attack]} for name in self.shades
+        }
+        pictures = [(f"Under {attack}", lines, self.shades) for attack, lines in swept.items() if lines]
+        pictures += [(name, lines, colours(list(lines))) for name, lines in by_method.items() if len(lines) > 1]
         return [
             Drawing(
-                f"curves_{number}_{_slug(str(attack))}",
-                f"Under {attack}",
-                f"Clean accuracy and attack success rate under {attack} against the fraction pruned, a line a method.",
-                partial(figures.curves, methods, self.shades),
+                f"curves_{number}_{_slug(title)}",
+                title,
+                f"Clean accuracy and attack success rate against the fraction pruned; lines: {', '.join(lines)}.",
+                partial(figures.curves, lines, shades),
             )
-            for number, (attack, methods) in enumerate(swept.items(), 1)
-            if methods
+            for number, (title, lines, shades) in enumerate(pictures, 1)
         ]
 
     @cached_property

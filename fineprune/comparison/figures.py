@@ -85,14 +85,14 @@ def _extra() -> list[Line2D]:
 def curves(found: Mapping[str, list[pd.DataFrame]], shades: Mapping[str, str]) -> Figure:
     """Clean accuracy and ASR of the GoodNet against the fraction pruned, from what `swept` finds.
 
-    A line a method, the mean over seeds, and a band from the lowest seed to the highest. Without fine-tuning, which
-    only the nets at budgets see.
+    A line a name, the mean over seeds, and a band from the lowest seed to the highest. Without fine-tuning, which only
+    the nets at budgets see.
     """
     titles = ("clean accuracy of the GoodNet, %", "ASR against the GoodNet, %")
     figure, axes = panels(titles, 2.9, xlabel="pruned, %", ylim=(-0.03, 1.03))
-    for method, seeds in found.items():
+    for name, seeds in found.items():
         for panel, lines in zip(axes, zip(*map(_staircases, seeds), strict=True), strict=True):
-            _band(panel, np.array(lines), shades[method])
+            _band(panel, np.array(lines), shades[name])
     lines = [Line2D([], [], color=shades[name], lw=1.8, label=label(name)) for name in shades if name in found]
     legend(figure, lines[::2], lines[1::2])
     return figure
