@@ -1,9 +1,8 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast compare table attacks lint ui lock clean
+.PHONY: help demo test fast compare attacks lint ui lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
-GRID := tracking.experiment=table strategy=channel_activation,magnitude_dense finetune=none,clean seed=3,4,5
 COMPARED := strategy=channel_activation,magnitude_dense finetune=none,clean \
 	attack=sunglasses,patch,multi_trigger_multi_target seed=0,1,2
 
@@ -29,11 +28,6 @@ fast: .venv/installed ## only the tests that take less than two minutes in all
 compare: .venv/installed ## sweep a grid of strategies, attacks and seeds, then compare: ends with the answer and a page (half an hour)
 	$(BIN)/python -m runners.sweep -m tracking.experiment=compare $(COMPARED)
 	$(BIN)/python -m runners.compare tracking.experiment=compare
-
-table: .venv/installed ## the README's table: two strategies, with and without fine-tuning, three seeds (half an hour)
-	$(BIN)/python -m runners.sweep -m $(GRID)
-	@if [ -d data/gtsrb ]; then $(BIN)/python -m runners.sweep -m $(GRID) data=gtsrb attack=patch badnet.epochs=20; fi
-	$(BIN)/python -m runners.compare tracking.experiment=table
 
 attacks: .venv/installed ## train a BadNet under each attack, three seeds, and list how well they work (an hour)
 	$(BIN)/python -m runners.train_badnet -m attack='glob(*)' seed=0,1,2
