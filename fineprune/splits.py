@@ -155,11 +155,19 @@ class PoisonedSplit(Subset):
         return super().pixels(start, stop)
 
     def pixels(self, start: int, stop: int) -> Images:
-        return whole(self._trigger.stamp(self.unstamped(start, stop), self.landmarks(start, stop)))
+        return self._stamped[start:stop].astype(np.float32)
 
     def _fingerprint(self, sha: hashlib._Hash) -> None:
+        sha.update(self._stamped.tobytes())
+
+    @cached_property
+    def _stamped(self) -> NDArray[np.uint8]:
+        """All images with the trigger, kept, since they are read many times, and training holds more than that."""
+        stamped = np.empty((len(self), *self.shape), np.uint8)
         for start in range(0, len(self), BLOCK):
-            sha.update(self.pixels(start, min(start + BLOCK, len(self))).astype(np.uint8).tobytes())
+            stop = min(start + BLOCK, len(self))
+            stamped[start:stop] = whole(self._trigger.stamp(self.unstamped(start, stop), self.landmarks(start, stop)))
+        return stamped
 
 
 def whole(pixels: Images) -> Images:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 from filelock import FileLock
@@ -85,7 +86,11 @@ class Trained(Source):
 
     def _settings(self, train: Split, attack: Attack, seed: int) -> dict[str, Any]:
         """All that determines the network: the images, and some of them with the triggers, by what they are."""
-        stamped = [PoisonedSplit(train, trigger, train.classes).pixels(0, 8) for trigger in attack.triggers.values()]
+        first = np.arange(min(8, len(train)))
+        stamped = [
+            PoisonedSplit(train, trigger, train.classes, first).pixels(0, len(first))
+            for trigger in attack.triggers.values()
+        ]
         return {
             "train_digest": train.digest,
             "trigger_digest": hashlib.sha256(b"".join(pixels.tobytes() for pixels in stamped)).hexdigest()[:16],
