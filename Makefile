@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+SIGNS := seed=0,1,2 data=gtsrb badnet.epochs=20
 COMPARED := strategy=channel_activation,magnitude_dense finetune=none,clean \
 	attack=sunglasses,patch,multi_trigger_multi_target seed=0,1,2
 
@@ -31,7 +32,9 @@ compare: .venv/installed ## sweep a grid of strategies, attacks and seeds, then 
 
 attacks: .venv/installed ## train a BadNet under each attack, three seeds, and list how well they work (an hour)
 	$(BIN)/python -m runners.train_badnet -m attack='glob(*)' seed=0,1,2
-	@if [ -d data/gtsrb ]; then $(BIN)/python -m runners.train_badnet -m attack='glob(*)' seed=0,1,2 data=gtsrb badnet.epochs=20; fi
+	@if [ -d data/gtsrb ]; then \
+		$(BIN)/python -m runners.train_badnet -m attack='glob(*,exclude=sinusoidal)' $(SIGNS) && \
+		$(BIN)/python -m runners.train_badnet -m attack=sinusoidal attack.target=2 attack.amplitude=60 $(SIGNS); fi
 	$(BIN)/python -m runners.badnets
 
 lint: .venv/installed ## check style and types
