@@ -22,6 +22,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from fineprune.errors import ConfigError
+from fineprune.files import write_json
 
 FINISHED, BEFORE, INAPPLICABLE, FAILED = "finished", "finished before", "not applicable", "failed"
 
@@ -47,7 +48,7 @@ class Grid:
     def begin(self, **about: Any) -> None:
         """Make the folder, with an empty journal."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._about.write_text(json.dumps(about))
+        write_json(self._about, about)
         self._journal.write_text("")
 
     def undo(self) -> None:
