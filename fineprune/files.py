@@ -30,9 +30,8 @@ def written_aside(path: Path) -> Iterator[Path]:
         aside.replace(path)
         _sync(path.parent)
     except OSError as reason:
-        raise FinepruneError(
-            f"expected to write {path}, got: {reason.strerror or reason}; free or choose another place"
-        ) from reason
+        why = os.strerror(reason.errno) if reason.errno else reason  # HDF5's own says much else besides
+        raise FinepruneError(f"expected to write {path}, got: {why}; free or choose another place") from reason
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)

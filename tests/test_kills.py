@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import random
 import shutil
 import sqlite3
@@ -12,18 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-import mlflow
 import pytest
 import victims
-from nets import deepid
-
-from fineprune.model_files import save_model
+from victims import DATA, SWEEP, said
 
 pytestmark = pytest.mark.slow
-
-DATA = ("data.identities=3", "data.train=6", "data.clean_valid=4", "data.clean_test=4", "badnet.epochs=1")
-SWEEP = ("sweep", *DATA, "strategy.chunk=20")
-STORE = "tracking.uri=sqlite:///mlruns/mlflow.db"
 
 
 @dataclass(frozen=True)
@@ -39,31 +31,17 @@ PIECES = {
     "save": Piece(("save",), ("net.h5",), 8),
     "training": Piece(("train_badnet", *DATA, "hydra.run.dir=out"), (), 8),
     # Over the results of another sweep, with which it must not be mixed up.
-    "sweep": Piece((*SWEEP, "hydra.run.dir=out"), ("models", "mlruns", "out"), 10),
+    "sweep": Piece((*SWEEP, "hydra.run.dir=out"), ("models", "mlruns", "out"), 8),
     "fresh store": Piece((*SWEEP, "hydra.run.dir=out"), ("models",), 6),
-    "grid": Piece(("sweep", "-m", *SWEEP[1:], "seed=0", "budgets=[0.02],[0.1]", "hydra.sweep.dir=out"), ("models", "mlruns"), 8),
-    "publish": Piece(("publish", "out", "tracking.experiment=fineprune", STORE), ("mlruns", "out"), 8),
+    "grid": Piece(("sweep", "-m", *SWEEP[1:], "seed=0", "budgets=[0.02],[0.1]", "hydra.sweep.dir=out"), ("models", "mlruns"), 6),
+    "publish": Piece(("publish", "out", "tracking.experiment=fineprune", "tracking.uri=sqlite:///mlruns/mlflow.db"), ("mlruns", "out"), 8),
 }
 
 
 @pytest.fixture(scope="module")
-def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a network, a BadNet, an empty store and a finished sweep that is not logged."""
-    folder = tmp_path_factory.mktemp("kills") / "given"
-    (folder / "mlruns").mkdir(parents=True)
-    save_model(deepid(seed=0), folder / "net.h5")
-    mlflow.MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db").search_experiments()
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("MLFLOW_TRACKING")]:
-            patch.delenv(name)
-        victims.warm(patch)
-    other = (*SWEEP, "strategy.chunk=30", "tracking=none", "hydra.run.dir=out")
-    assert victims.perform(folder, other).status == 0, said(folder)
-    return folder
-
-
-def said(folder: Path) -> str:
-    return folder.with_suffix(".txt").read_text(errors="replace")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what a piece may find beforehand."""
+    return victims.given(tmp_path_factory.mktemp("kills"))
 
 
 def prepared(given: Path, piece: Piece, name: str) -> Path:

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import signal
 import sys
 import time
@@ -13,10 +14,8 @@ from typing import Any
 
 import fineprune  # noqa: F401  chooses Keras 2, so it stands before anything that imports TensorFlow
 
-import matplotlib.figure  # noqa: F401
-import mlflow.tracking._model_registry.utils  # noqa: F401
-import mlflow.models  # noqa: F401
-import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+import mlflow.models
+import mlflow.store.tracking.sqlalchemy_store
 import pytest
 from nets import deepid
 
@@ -24,16 +23,40 @@ from fineprune import cli, experiment, model_files, report  # noqa: F401
 
 SERVER = get_context("forkserver")
 
+DATA = ("data.identities=3", "data.train=6", "data.clean_valid=4", "data.clean_test=4", "badnet.epochs=1")
+SWEEP = ("sweep", *DATA, "strategy.chunk=20")
+
 CHANGES = ("open", "os.rename", "os.remove", "os.mkdir", "sqlite3.connect")
 
 
-def warm(patch: pytest.MonkeyPatch) -> None:
-    """Start the process that all others are forked from, in the environment that `patch` may change."""
-    # Before Python 3.13 the server does not get sys.path, and then imports nothing without a word.
+def given(parent: Path) -> Path:
+    """A folder in `parent` with a network, a BadNet, an empty store, and a finished sweep that is not logged."""
+    _warm()
+    folder = parent / "given"
+    (folder / "mlruns").mkdir(parents=True)
+    model_files.save_model(deepid(seed=0), folder / "net.h5")
+    mlflow.MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db").search_experiments()
+    ended = perform(folder, (*SWEEP, "strategy.chunk=30", "tracking=none", "hydra.run.dir=out"))
+    assert ended.status == 0, said(folder)
+    return folder
+
+
+def said(folder: Path) -> str:
+    """What the last process in `folder` printed, less what TensorFlow's compiled parts say."""
+    lines = folder.with_suffix(".txt").read_text(errors="replace").splitlines()
+    return "\n".join(line for line in lines if not re.match(r"[IW]\d{4} |WARNING: All log|WARNING:tensorflow", line))
+
+
+def _warm() -> None:
+    """Start the process that all others are forked from."""
     here = Path(__file__).parent
-    patch.setenv("PYTHONPATH", os.pathsep.join(map(str, (here, here.parent))))
-    SERVER.set_forkserver_preload([__name__])
-    forkserver.ensure_running()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("MLFLOW_TRACKING")]:
+            patch.delenv(name)
+        # Before Python 3.13 the server does not get sys.path, and then imports nothing without a word.
+        patch.setenv("PYTHONPATH", os.pathsep.join(map(str, (here, here.parent))))
+        SERVER.set_forkserver_preload([__name__])
+        forkserver.ensure_running()
 
 
 @dataclass(frozen=True)
@@ -61,7 +84,7 @@ def perform(
 
 def _victim(folder: Path, command: tuple[str, ...], made: Any, last: int) -> None:
     os.chdir(folder)
-    said = os.open(folder.parent / f"{folder.name}.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    said = os.open(folder.with_suffix(".txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(said, 1)
     os.dup2(said, 2)
 
