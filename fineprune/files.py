@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from fineprune.errors import FinepruneError
 
@@ -20,7 +21,8 @@ def written_aside(path: Path) -> Iterator[Path]:
 
     What processes that were killed at the same have left behind is removed.
     """
-    aside = path.with_name(f".{os.getpid()}.{path.name}")
+    # Never the same name twice: MLflow remembers the files that it has open.
+    aside = path.with_name(f".{os.getpid()}.{uuid4().hex[:8]}.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path)
@@ -40,7 +42,7 @@ def written_aside(path: Path) -> Iterator[Path]:
 def _remove_leftovers(path: Path) -> None:
     for other in path.parent.iterdir():
         # SQLite's journals are named as their file, and more. In a container every process may have the same number.
-        left = re.fullmatch(rf"\.(\d+)\.{re.escape(path.name)}.*", other.name)
+        left = re.fullmatch(rf"\.(\d+)\.[0-9a-f]{{8}}\.{re.escape(path.name)}.*", other.name)
         if left and (int(left[1]) == os.getpid() or not is_alive(int(left[1]))):
             other.unlink(missing_ok=True)
 

@@ -1,8 +1,7 @@
-"""Killed at any moment, a command leaves nothing that looks finished and is not; run again, it ends as if undisturbed."""
+"""Killed at any moment, a command leaves nothing that looks finished and is not; run again, it ends as ever."""
 
 import hashlib
 import json
-import random
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
+import numpy as np
 import pytest
 import victims
 from victims import DATA, SWEEP, said
@@ -33,8 +33,14 @@ PIECES = {
     # Over the results of another sweep, with which it must not be mixed up.
     "sweep": Piece((*SWEEP, "hydra.run.dir=out"), ("models", "mlruns", "out"), 8),
     "fresh store": Piece((*SWEEP, "hydra.run.dir=out"), ("models",), 6),
-    "grid": Piece(("sweep", "-m", *SWEEP[1:], "seed=0", "budgets=[0.02],[0.1]", "hydra.sweep.dir=out"), ("models", "mlruns"), 6),
-    "publish": Piece(("publish", "out", "tracking.experiment=fineprune", "tracking.uri=sqlite:///mlruns/mlflow.db"), ("mlruns", "out"), 8),
+    "grid": Piece(
+        ("sweep", "-m", *SWEEP[1:], "seed=0", "budgets=[0.02],[0.1]", "hydra.sweep.dir=out"), ("models", "mlruns"), 6
+    ),
+    "publish": Piece(
+        ("publish", "out", "tracking.experiment=fineprune", "tracking.uri=sqlite:///mlruns/mlflow.db"),
+        ("mlruns", "out"),
+        8,
+    ),
 }
 
 
@@ -82,20 +88,20 @@ def finished(folder: Path) -> list[str]:
 
 
 def _logged(folder: Path, run: str, name: str, artifacts: str) -> dict[str, Any]:
-    of_run = f"where run_uuid = '{run}'"
     models = rows(
         folder,
-        "select name, status, artifact_location from logged_models "
-        f"where source_run_id = '{run}' and lifecycle_stage = 'active'",
+        "select name, status, artifact_location from logged_models where source_run_id = ? and lifecycle_stage != ?",
+        run,
+        "deleted",
     )
     return {
         "name": name,
-        "params": sorted(rows(folder, f"select key, value from params {of_run}")),
-        "tags": sorted(rows(folder, f"select key, value from tags {of_run} and key != 'run_key'")),
+        "params": sorted(rows(folder, "select key, value from params where run_uuid = ?", run)),
+        "tags": sorted(rows(folder, "select key, value from tags where run_uuid = ? and key != 'run_key'", run)),
         "metrics": sorted(
-            rows(folder, f"select key, step, value from metrics {of_run} and key not like 'seconds/%' order by key")
+            rows(folder, "select key, step, value from metrics where run_uuid = ? and key not like 'seconds/%'", run)
         ),
-        "inputs": rows(folder, f"select count(*) from inputs where destination_id = '{run}'"),
+        "inputs": rows(folder, "select count(*) from inputs where destination_id = ?", run),
         "artifacts": files(Path(unquote(urlparse(artifacts).path))),
         "models": sorted((name, status, sorted(_net(where))) for name, status, where in models),
     }
@@ -105,13 +111,13 @@ def _net(location: str) -> list[tuple[str, str]]:
     return [item for item in files(Path(unquote(urlparse(location).path))).items() if item[0].endswith(".h5")]
 
 
-def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
+def rows(folder: Path, query: str, *values: str) -> list[tuple[Any, ...]]:
     """What the store answers; nothing where it is not there yet."""
     file = folder / "mlruns" / "mlflow.db"
     if not file.exists():
         return []
     with sqlite3.connect(file) as store:
-        return list(store.execute(query))
+        return list(store.execute(query, values))
 
 
 def check_nothing_looks_finished_that_is_not(
@@ -131,7 +137,7 @@ def check_nothing_looks_finished_that_is_not(
 
 def kills(count: int, undisturbed: victims.Died) -> Iterator[dict[str, Any]]:
     """Moments spread over the whole, half by time and half by changes of files, each drawn from its own stretch."""
-    draw = random.Random(0)
+    draw = np.random.default_rng(0)
     for number in range(half := count // 2):
         yield {"seconds": undisturbed.seconds * (number + draw.random()) / half}
         yield {"changes": 1 + int(undisturbed.changes * (number + draw.random()) / half)}

@@ -112,7 +112,9 @@ def test_an_unknown_experiment_is_said_and_not_made(tracking: MlflowTracking) ->
     log(tracking)
     other = MlflowTracking("trail", tracking.uri)
     for _ in range(2):
-        with pytest.raises(ConfigError, match=rf"to be one of Default, .*{tracking.experiment}.*, got 'trail': set one of those$"):
+        with pytest.raises(
+            ConfigError, match=rf"to be one of Default, .*{tracking.experiment}.*, got 'trail': set one of those$"
+        ):
             other.finished()
 
 
