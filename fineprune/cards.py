@@ -21,7 +21,7 @@ def read(folder: Path) -> pd.DataFrame:
     Raises DataError where there is no card, or one is damaged.
     """
     rows = []
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.glob("[!.]*.json")):
         try:
             rows += _rows(json.loads(path.read_text()))
         except (ValueError, KeyError, TypeError, AttributeError) as reason:

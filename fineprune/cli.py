@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import os
@@ -136,6 +137,8 @@ def _line(error: BaseException) -> str | None:
             return " ".join(str(cause).split())
         if isinstance(cause, OSError) and cause.filename is not None:
             return f"expected to read or write {cause.filename}, got: {cause.strerror}; free it or choose another place"
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return f"expected room to write, got: {cause.strerror}; free some or choose another place"
         cause = cause.__cause__
     if isinstance(error, HydraException | OmegaConfBaseException):
         text = f"{error} {error.__cause__ or ''}".partition("Config search path")[0]

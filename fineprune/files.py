@@ -5,31 +5,67 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from fineprune.errors import FinepruneError
 
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; what was written there takes the name `path` when the block ends well."""
-    aside = path.with_name(f".{os.getpid()}.{path.name}")
+    """Yield a path beside `path` to write to; what was written there takes the name `path` when the block ends well.
+
+    What processes that were killed at the same have left behind is removed.
+    """
+    # Never the same name twice: MLflow remembers the files that it has open.
+    aside = path.with_name(f".{os.getpid()}.{uuid4().hex[:8]}.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
         yield aside
         with aside.open("r+b") as written:
             os.fsync(written.fileno())
         aside.replace(path)
+        _sync(path.parent)
     except OSError as reason:
-        raise FinepruneError(
-            f"expected to write {path}, got: {reason.strerror or reason}; free or choose another place"
-        ) from reason
+        why = os.strerror(reason.errno) if reason.errno else reason  # HDF5's own says much else besides
+        raise FinepruneError(f"expected to write {path}, got: {why}; free or choose another place") from reason
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+def _remove_leftovers(path: Path) -> None:
+    for other in path.parent.iterdir():
+        # SQLite's journals are named as their file, and more. In a container every process may have the same number.
+        left = re.fullmatch(rf"\.(\d+)\.[0-9a-f]{{8}}\.{re.escape(path.name)}.*", other.name)
+        if left and (int(left[1]) == os.getpid() or not is_alive(int(left[1]))):
+            other.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    """Have the new name survive a crash of the machine, on systems where a folder can be opened."""
+    with suppress(PermissionError):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+def is_alive(process: int) -> bool:
+    """Whether there is a process of that number on this machine."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

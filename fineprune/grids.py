@@ -21,7 +21,8 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from fineprune.errors import ConfigError
+from fineprune.errors import ConfigError, FinepruneError
+from fineprune.files import write_json, write_text
 
 FINISHED, BEFORE, INAPPLICABLE, FAILED = "finished", "finished before", "not applicable", "failed"
 
@@ -46,14 +47,14 @@ class Grid:
 
     def begin(self, **about: Any) -> None:
         """Make the folder, with an empty journal."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._about.write_text(json.dumps(about))
-        self._journal.write_text("")
+        write_json(self._about, about)
+        write_text(self._journal, "")
 
     def undo(self) -> None:
         """Remove what was written, and Hydra's own note of it."""
         for file in (self._about, self._journal, self.folder / "multirun.yaml"):
-            file.unlink(missing_ok=True)
+            with suppress(OSError):
+                file.unlink()
 
     def note(self, job: int, state: str, **more: Any) -> None:
         """Add a line to the journal. A line is one write, and so stays whole among those of other processes."""
@@ -63,6 +64,8 @@ class Grid:
     def jobs(self) -> list[dict[str, Any]]:
         """The last line of each job's, its times under `started` and, once it has ended, `ended`."""
         found: dict[int, dict[str, Any]] = {}
+        if not self._journal.exists():
+            return []
         for line in self._journal.read_text().splitlines():
             said = json.loads(line)
             when = said.pop("time")
@@ -106,7 +109,12 @@ class Multirun(Callback):
             with suppress(HydraException):
                 jobs = sum(map(len, BasicSweeper.split_arguments(overrides, None)))
         Multirun.begun = Grid(Path(config.hydra.sweep.dir).absolute())
-        Multirun.begun.begin(name=str(name), varied=varied, jobs=jobs)
+        try:
+            Multirun.begun.begin(name=str(name), varied=varied, jobs=jobs)
+        except FinepruneError as reason:
+            # Hydra warns of an Exception here, and goes on.
+            print(f"error: {reason}", file=sys.stderr)
+            sys.exit(2)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Sum up, and leave with status 2 where users' mistakes were all that failed, with 1 where there was a bug."""

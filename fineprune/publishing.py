@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fineprune.files import is_alive
 from fineprune.records import Record
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 BATCH = 1000
 KEY = "run_key"
 PROCESS = "process"  # only while a run is RUNNING
+FAILURE = "failure"
 ABOUT = ("strategy", "finetune", "attack", "data")
 
 
@@ -40,15 +42,16 @@ def this_process() -> str:
 
 def holds(client: MlflowClient, experiment: str, record: Record) -> bool:
     """Whether a finished run of the same grid found what `record` would."""
-    return bool(client.search_runs([experiment], f"{_alike(record)} and attributes.status = 'FINISHED'", max_results=1))
+    alike = f"{_alike(record)} and tags.grid = '{record.tags['grid']}' and attributes.status = 'FINISHED'"
+    return bool(client.search_runs([experiment], alike, max_results=1))
 
 
 def end_stale(client: MlflowClient, experiment: str, record: Record) -> None:
-    """End as KILLED the same job's runs of the same grid whose process was on this machine and is no more."""
+    """End as KILLED the runs that would have found the same, and whose process was on this machine and is no more."""
     for run in client.search_runs([experiment], f"{_alike(record)} and attributes.status = 'RUNNING'"):
         host, _, number = run.data.tags.get(PROCESS, "").rpartition(":")
-        if host == socket.gethostname() and number.isdecimal() and not _alive(int(number)):
-            client.set_tag(run.info.run_id, "failure", "the process ended before the run did")
+        if host == socket.gethostname() and number.isdecimal() and not is_alive(int(number)):
+            client.set_tag(run.info.run_id, FAILURE, "the process ended before the run did")
             client.set_terminated(run.info.run_id, "KILLED")
 
 
@@ -79,6 +82,7 @@ def complete(client: MlflowClient, experiment: str, record: Record, folder: Path
 
     run = open_run(client, experiment, record)
     if run.info.status == "FINISHED":
+        _tidy(client, run)
         return
     # With the same timestamp, what an attempt before this one logged is the same point again, and counts once.
     places = [int(step) for step in record.steps.get("step", ())]
@@ -96,9 +100,14 @@ def complete(client: MlflowClient, experiment: str, record: Record, folder: Path
     for file in record.files:
         client.log_artifact(run.info.run_id, str(folder / file))
     _log_nets(client, experiment, run, record, folder)
-    if PROCESS in run.data.tags:
-        client.delete_tag(run.info.run_id, PROCESS)
     client.set_terminated(run.info.run_id, "FINISHED", record.ended)
+    _tidy(client, run)
+
+
+def _tidy(client: MlflowClient, run: Run) -> None:
+    """Remove what is true only of a run that is not finished; after that is said, so that it can be told until then."""
+    for tag in {PROCESS, FAILURE} & set(run.data.tags):
+        client.delete_tag(run.info.run_id, tag)
 
 
 def _log_nets(client: MlflowClient, experiment: str, run: Run, record: Record, folder: Path) -> None:
@@ -144,14 +153,4 @@ def _dataset(name: str, known: Any) -> Any:
 
 
 def _alike(record: Record) -> str:
-    return f"tags.identity = '{record.tags['identity']}' and tags.grid = '{record.tags['grid']}'"
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return f"tags.identity = '{record.tags['identity']}'"

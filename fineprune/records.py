@@ -14,6 +14,7 @@ from fineprune.errors import DataError
 from fineprune.files import write_json
 
 FILE = "run.json"
+SUMMARY = "summary.json"
 STEPS = 10_000  # the whole of what can be pruned, so that a step is a hundredth of a percent for every strategy
 
 
@@ -49,6 +50,12 @@ def not_applicable(record: Record, reason: str, files: Sequence[Path]) -> Record
     """`record` of a strategy that cannot work on the network, which is a finding of its own."""
     tags = {**record.tags, "not_applicable": reason}
     return replace(record, ended=now(), tags=tags, note=f"Not applicable: {reason}.", files=[f.name for f in files])
+
+
+def withdraw(folder: Path) -> None:
+    """Remove what says that the results in `folder` are whole, before others are written over them."""
+    for name in (FILE, SUMMARY):
+        (folder / name).unlink(missing_ok=True)
 
 
 def write(record: Record, folder: Path) -> None:

@@ -19,7 +19,7 @@ from fineprune.metrics import CLEAN_TEST, CLEAN_VALID, of_net
 from fineprune.model_files import save_model
 from fineprune.pictures import failures
 from fineprune.plots import anatomy_bars, curve, save_figure
-from fineprune.records import STEPS, Record, now
+from fineprune.records import STEPS, SUMMARY, Record, now
 from fineprune.sweep import BADNET, END, Sweep
 
 COUNTS = ("step", "pruned", "total")  # which compare between strategies only as fractions
@@ -40,8 +40,8 @@ def write(sweep: Sweep, folder: Path, title: str, about: Mapping[str, Any]) -> l
         save_figure(figure, folder / name)
     for name, net in nets.items():
         save_model(net, folder / name)
-    write_json(folder / "summary.json", summary(sweep, about))
-    return [folder / name for name in (*texts, *figures, *nets, "summary.json")]
+    write_json(folder / SUMMARY, summary(sweep, about))
+    return [folder / name for name in (*texts, *figures, *nets, SUMMARY)]
 
 
 def summary(sweep: Sweep, about: Mapping[str, Any]) -> dict[str, Any]:

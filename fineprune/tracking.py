@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from fineprune import publishing, records
 from fineprune.errors import ConfigError, FinepruneError, TrackingError
+from fineprune.files import written_aside
 from fineprune.records import Record
 
 if TYPE_CHECKING:
@@ -93,8 +94,7 @@ class MlflowTracking(Tracking):
         with self._unless_away(), self._reaching():
             if not self._away:
                 client, experiment = self.open()
-                if "grid" in record.tags:
-                    publishing.end_stale(client, experiment, record)
+                publishing.end_stale(client, experiment, record)
                 logged = publishing.open_run(client, experiment, record, publishing.this_process()).info.run_id
         try:
             yield
@@ -102,36 +102,44 @@ class MlflowTracking(Tracking):
             if logged:
                 with suppress(TrackingError), self._reaching():
                     line = f"{type(reason).__name__}: {' '.join(str(reason).split())}"[:4000]
-                    client.set_tag(logged, "failure", line)
+                    client.set_tag(logged, publishing.FAILURE, line)
                     client.set_terminated(logged, "KILLED" if isinstance(reason, KeyboardInterrupt) else "FAILED")
             raise
 
     def publish(self, folder: Path) -> None:
         record = records.read(folder)
-        with self._reaching():
+        # Two at once would each find nothing there, and log it twice.
+        with FileLock(folder / "run.lock"), self._reaching():
             publishing.complete(*self.open(), record, folder)
 
     def open(self) -> tuple[MlflowClient, str]:
         """A client and the identifier of the experiment, both made where they are not there yet."""
         # An absent server then costs seconds, not minutes.
+        from mlflow import MlflowClient
+
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         with self._reaching():
             if self._file is None:
                 return self._open(self.uri, None)
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            # Processes that open a fresh SQLite store at once would all migrate its schema, and crash.
+            # Processes that open a fresh SQLite store at once would all migrate its schema, and crash; and one that is
+            # killed at that would leave a schema that no other can migrate.
             with FileLock(self._file.with_suffix(".lock")):
+                if not self._file.exists():
+                    with written_aside(self._file) as aside:
+                        MlflowClient(f"sqlite:///{aside}").search_experiments(max_results=1)
                 return self._open(f"sqlite:///{self._file}", (self._file.parent / "artifacts").as_uri())
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
         """Turn what MLflow raises where it does not get through into one line."""
         from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
 
         try:
             yield
-        except (MlflowException, OSError) as reason:
+        except (MlflowException, SQLAlchemyError, OSError) as reason:
             why = " ".join(str(reason).split())[:300]
             raise TrackingError(
                 f"expected an MLflow store at {self.uri}, got: {why}; set tracking.uri or tracking=none"

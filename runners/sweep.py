@@ -37,6 +37,7 @@ def sweep(settings: DictConfig, folder: Path) -> str:
             parts.badnet, parts.strategy, parts.finetuning, settings.budgets, parts.held_out, settings.seed
         )
     except NotApplicable as reason:
+        records.withdraw(folder)
         files = [experiment.save_settings(settings, folder)]
         records.write(records.not_applicable(record, str(reason), files), folder)
         console.print(f"not applicable: {reason}", soft_wrap=True)
@@ -44,6 +45,7 @@ def sweep(settings: DictConfig, folder: Path) -> str:
         return grids.INAPPLICABLE
     with parts.tracking.run(record):
         found = sweeps.run(planned)
+        records.withdraw(folder)
         files = [experiment.save_settings(settings, folder), *report.write(found, folder, parts.title, parts.tags)]
         records.write(report.completed(record, found, files), folder)
     report.show(found, console)

@@ -37,6 +37,12 @@ def test_averages_by_hand(tmp_path: Path) -> None:
     assert row["asr_sd"] == pytest.approx((0.01 + 0.01) ** 0.5)
 
 
+def test_half_cards_of_killed_processes_are_not_read(tmp_path: Path) -> None:
+    written(tmp_path, card(0, 0.9, patch=0.8))
+    (tmp_path / ".123.1.json").write_text('{"attack": ')
+    assert len(cards.read(tmp_path)) == 1
+
+
 def test_the_table(tmp_path: Path) -> None:
     found = [card(0, 0.9, lips=0.5, brows=1.0), card(1, 0.7, lips=0.7, brows=1.0)]
     head, _, *lines = cards.markdown(cards.averages(cards.read(written(tmp_path, *found)))).splitlines()

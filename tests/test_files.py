@@ -1,11 +1,15 @@
 """A file is whole, or not there."""
 
+import os
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from fineprune.errors import FinepruneError
-from fineprune.files import digest, write_text, written_aside
+from fineprune.files import digest, is_alive, write_text, written_aside
 
 
 def test_what_is_written_takes_its_name_at_the_end(tmp_path: Path) -> None:
@@ -56,6 +60,44 @@ def test_a_file_in_the_folders_place_is_said_in_a_sentence(tmp_path: Path) -> No
     (tmp_path / "folder").write_text("I am a file")
     with pytest.raises(FinepruneError, match="^expected to write .*/folder/result.txt, got: "):
         write_text(tmp_path / "folder" / "result.txt", "text")
+
+
+@pytest.fixture
+def ended() -> int:
+    """The number of a process that is no more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_killed_processes_left_is_removed_and_what_others_write_is_not(tmp_path: Path, ended: int) -> None:
+    left = {f".{process}.0123abcd.a.txt" for process in (ended, os.getpid())} | {f".{ended}.0123abcd.a.txt-journal"}
+    others = {
+        f".{os.getppid()}.0123abcd.a.txt",
+        f".{ended}.0123abcd.b.txt",
+        f"{ended}.0123abcd.a.txt",
+        f".{ended}.a.txt",
+    }
+    for name in left | others:
+        (tmp_path / name).write_text("half")
+    write_text(tmp_path / "a.txt", "whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", *others}
+
+
+def test_which_processes_are_alive(ended: int) -> None:
+    assert is_alive(os.getpid())
+    assert is_alive(1)
+    assert not is_alive(ended)
+    assert not is_alive(2**80)
+
+
+def test_the_file_then_its_name_are_made_to_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is on the disk when the machine dies cannot be seen here; that the system is asked, and when, can."""
+    asked: list[tuple[bool, bool]] = []
+    path = tmp_path / "a.txt"
+    monkeypatch.setattr(os, "fsync", lambda file: asked.append((stat.S_ISDIR(os.fstat(file).st_mode), path.exists())))
+    write_text(path, "whole")
+    assert asked == [(False, False), (True, True)]
 
 
 def test_digest_is_sha_256(tmp_path: Path) -> None:

@@ -124,6 +124,15 @@ def test_a_grid_is_run_once_and_anew_only_where_something_else_would_be_found(fo
     assert summary(run(folder, "sweep", *TWO_BY_TWO)) == "4 finished, 0 failed"
 
 
+BROKEN = """
+from fineprune.strategy import Strategy
+
+class Broken(Strategy):
+    def steps(self, network, clean):
+        yield 1 / 0
+"""
+
+
 @pytest.mark.slow
 def test_failed_jobs_are_named_at_the_end_and_stop_no_other(folder: Path) -> None:
     mistake = run(folder, "sweep", "-m", "data.clean_test=none.h5,test.h5", "grid=mine", *OWN)
@@ -134,11 +143,21 @@ def test_failed_jobs_are_named_at_the_end_and_stop_no_other(folder: Path) -> Non
     assert last.startswith(
         "failed: job 1 of 2: data.clean_test=none.h5: expected the data.clean_test images at none.h5"
     )
-    bug = run(folder, "sweep", "-m", "strategy._target_=builtins.dict", "seed=0,-1", "grid=mine", *OWN)
+    assert [run.data.tags["grid"] for run in runs(folder)] == ["mine"]
+
+
+@pytest.mark.slow
+def test_a_bug_is_told_from_a_mistake(folder: Path) -> None:
+    package = folder / "strategies"  # stands before ours on the path
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "broken.py").write_text(BROKEN)
+    broken = ["strategy=none", "strategy._target_=strategies.broken.Broken"]
+    bug = run(folder, "sweep", "-m", *broken, "seed=0,-1", "grid=mine", *OWN)
     assert bug.status == 1
     assert "Traceback" in bug.err
-    assert bug.err.splitlines()[-2].startswith("failed: job 1 of 2: seed=0: AttributeError: 'dict' object")
-    assert [run.data.tags["grid"] for run in runs(folder)] == ["mine"]
+    assert bug.err.splitlines()[-2].startswith("failed: job 1 of 2: seed=0: ZeroDivisionError")
+    assert bug.err.splitlines()[-1].startswith("failed: job 2 of 2: seed=-1: expected seed to be a whole number")
 
 
 @pytest.mark.slow

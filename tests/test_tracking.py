@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,60 @@ def test_of_a_run_that_a_retried_request_made_twice_one_stays(tracking: MlflowTr
         client.create_run(experiment, tags={publishing.KEY: record.key})
     tracking.publish(folder)
     assert [run.info.status for run in runs(tracking)] == ["FINISHED"]
+
+
+def test_published_twice_at_once_it_is_there_once(
+    tracking: MlflowTracking, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = mlflow.MlflowClient.create_run
+
+    def slowly(*given: Any, **more: Any) -> Logged:
+        time.sleep(0.5)
+        return create(*given, **more)
+
+    swept(folder)
+    tracking.open()
+    monkeypatch.setattr(mlflow.MlflowClient, "create_run", slowly)
+    with ThreadPoolExecutor(2) as two:
+        list(two.map(tracking.publish, [folder, folder]))
+    (run,) = runs(tracking)
+    assert run.info.status == "FINISHED"
+    client, experiment = tracking.open()
+    assert len(client.search_logged_models([experiment])) == 1
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_run_taken_for_dead_that_is_published_after_all_shows_no_failure(
+    cut: bool, tracking: MlflowTracking, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, experiment = tracking.open()
+    record = swept(folder)
+    logged = publishing.open_run(client, experiment, record, "host:1").info.run_id
+    client.set_tag(logged, publishing.FAILURE, "the process ended before the run did")
+    client.set_terminated(logged, "KILLED")
+    if cut:  # just when it was said to be finished
+        monkeypatch.setattr(publishing, "_tidy", lambda *_: None)
+        tracking.publish(folder)
+        monkeypatch.undo()
+    tracking.publish(folder)
+    (run,) = runs(tracking)
+    assert run.info.status == "FINISHED"
+    assert not {"failure", "process"} & set(run.data.tags)
+
+
+def test_a_store_is_made_whole_or_not_at_all(fresh: MlflowTracking, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Path(fresh.uri.removeprefix("sqlite:///"))
+
+    def cut(*_: Any, **__: Any) -> None:
+        assert not file.exists()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.MlflowClient, "search_experiments", cut)
+        with pytest.raises(KeyboardInterrupt):
+            fresh.open()
+    assert [path.suffix for path in file.parent.iterdir()] == [".lock"]
+    assert runs(fresh) == []
 
 
 def test_a_run_that_breaks_is_failed_with_the_reason(tracking: MlflowTracking) -> None:
