@@ -26,7 +26,7 @@ test: .venv/installed ## set up, then run every test
 fast: .venv/installed ## only the tests that take less than two minutes in all
 	$(BIN)/pytest -n auto --maxprocesses 4 -m "not slow"
 
-compare: .venv/installed ## sweep a grid of strategies, attacks and seeds, then compare: ends with the answer and a page (half an hour)
+compare: .venv/installed ## sweep a grid of strategies, attacks and seeds, then compare: ends with the answer and a page (20 min)
 	$(BIN)/python -m runners.sweep -m tracking.experiment=compare $(COMPARED)
 	$(BIN)/python -m runners.compare tracking.experiment=compare
 
