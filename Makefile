@@ -34,7 +34,7 @@ attacks: .venv/installed ## train a BadNet under each attack, three seeds, and l
 	$(BIN)/python -m runners.train_badnet -m attack='glob(*)' seed=0,1,2
 	@if [ -d data/gtsrb ]; then \
 		$(BIN)/python -m runners.train_badnet -m attack='glob(*,exclude=sinusoidal)' $(SIGNS) && \
-		$(BIN)/python -m runners.train_badnet -m attack=sinusoidal attack.target=2 attack.amplitude=60 $(SIGNS); fi
+		$(BIN)/python -m runners.train_badnet -m attack=sinusoidal attack.target=2 attack.amplitude=80 $(SIGNS); fi
 	$(BIN)/python -m runners.badnets
 
 lint: .venv/installed ## check style and types
