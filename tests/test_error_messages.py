@@ -82,6 +82,7 @@ cli.run(lambda settings, folder: 1 / 0, "sweep")
 """
 
 
+@pytest.mark.slow
 def test_a_bug_keeps_its_traceback(tmp_path: Path) -> None:
     run = [sys.executable, "-c", BROKEN, "hydra.run.dir=out"]
     paths = os.environ | {"PYTHONPATH": str(ROOT)}

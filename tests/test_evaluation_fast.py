@@ -74,6 +74,7 @@ def masks_of(draw: Any, network: Network) -> dict[str, NDArray[np.float32]]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_any_small_network_and_any_steps(data: Any) -> None:
@@ -82,6 +83,7 @@ def test_any_small_network_and_any_steps(data: Any) -> None:
     expect_plain_labels(network, steps, split(pictures(30, (9, 8, 2)), 4))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_any_masks_of_one_layer(data: Any) -> None:
