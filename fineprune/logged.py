@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fineprune.errors import ConfigError, FinepruneError
+from fineprune.errors import ConfigError, FinepruneError, line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ def finished(uri: str, experiment: str, grid: str, wanted: str) -> list[Finished
         runs = list(_search(client, _identifier(client, experiment), sought))
         found = [Finished(run.info.run_id, **_known(run), steps=_steps(client, run)) for run in runs]
     except (MlflowException, OSError) as reason:
-        why = " ".join(str(reason).split())[:300]
+        why = line(reason)
         raise FinepruneError(f"expected an MLflow store at {uri}, got: {why}; set tracking.uri") from reason
     if not found:
         raise FinepruneError(
@@ -85,7 +85,7 @@ def _search(client: MlflowClient, experiment: str, sought: str) -> Iterator[Logg
             if reason.error_code != "INVALID_PARAMETER_VALUE":
                 raise
             raise ConfigError(
-                f"expected filter to be in MLflow's language, got: {' '.join(str(reason).split())[:200]}"
+                f"expected filter to be in MLflow's language, got: {line(reason)}"
                 "; write it as \"tags.attack = 'patch'\""
             ) from reason
         yield from filter(_is_sweep, page)

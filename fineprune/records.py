@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fineprune.errors import DataError
+from fineprune.errors import DataError, line
 from fineprune.files import write_json
 
 FILE = "run.json"
@@ -73,7 +73,7 @@ def read(folder: Path) -> Record:
             f"expected the folder of a finished sweep, with {FILE} in it, got {folder}: name one under outputs/sweep"
         ) from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as reason:
-        why = " ".join(str(reason).split())[:200]
+        why = line(reason)
         raise DataError(f"expected {folder / FILE} as a sweep wrote it, got: {why}; run the sweep again") from reason
     for name in (*record.files, *record.nets):
         if not (folder / name).is_file():
