@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.subject import Splits, forward, peak_mb, show, sweep, timed
-from fineprune.evaluation import ClassLabels
-from fineprune.network import Network
-from fineprune.strategy import Step
+from fineprune.evaluation.predict import ClassLabels
+from fineprune.network.network import Network
+from fineprune.network.step import Step
 
 ROUNDS = 3  # of each the fastest counts: what other processes take away is not its cost
 NAIVE = 3  # steps, the first, the last and those between, evaluated from the pixels, each of which costs the same

@@ -1,4 +1,4 @@
-"""How the cost of a sweep grows with images, with steps and with channels: docs/speed.png.
+"""How the cost of a sweep grows with images, with steps and with channels: docs/pictures/speed.png.
 
 python -m benchmarks.growth [--weights FILE] [--images N]
 """
@@ -16,12 +16,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.subject import Splits, arguments, forward, subject, sweep, timed
-from fineprune.network import Network
-from fineprune.splits import Subset
-from fineprune.strategy import Step
-from strategies.channel_activation import ChannelActivation
+from fineprune.data.split import Subset
+from fineprune.network.network import Network
+from fineprune.network.step import Silence, Step
+from strategies.rankings.channel_activation import ChannelActivation
 
-PLOT = Path(__file__).parents[1] / "docs" / "speed.png"
+PLOT = Path(__file__).parents[1] / "docs" / "pictures" / "speed.png"
 ROUNDS = 2  # of which the fastest counts
 PARTS = (0.25, 0.5, 0.75, 1.0)
 
@@ -39,33 +39,34 @@ def seconds(network: Network, steps: Sequence[Step], splits: Splits) -> float:
 
 
 def measure(network: Network, splits: Splits) -> Mapping[str, Points]:
-    """Seconds of a sweep, by what grows and by how far it has grown; of a forward pass too, beside the images."""
+    """Seconds of a sweep, by what grows and how far; of a forward pass too, as images grow."""
     split = splits["clean_valid"]
     steps = list(ChannelActivation().steps(network, split))
-    found: dict[str, dict[str, float]] = {"images": {}, "forward pass": {}, "steps": {}, "channels": {}}
+    times: dict[str, dict[str, float]] = {"images": {}, "forward pass": {}, "steps": {}, "channels": {}}
     for part in PARTS:
         some = {"some": Subset(split, np.arange(round(len(split) * part)))}
-        found["images"][str(len(some["some"]))] = seconds(network, steps, some)
-        found["forward pass"][str(len(some["some"]))] = fastest(partial(forward, network.model, some))
+        times["images"][str(len(some["some"]))] = seconds(network, steps, some)
+        times["forward pass"][str(len(some["some"]))] = fastest(partial(forward, network.model, some))
         count = round(len(steps) * part)
-        found["steps"][str(count)] = seconds(network, steps[:count], {"all": split})
+        times["steps"][str(count)] = seconds(network, steps[:count], {"all": split})
     for name, unit in network.units.items():
-        pruned = [Step({name: (np.arange(unit.channels) > last).astype(np.float32)}) for last in range(unit.channels)]
-        found["channels"][f"{name}: {unit.channels}"] = seconds(network, pruned, {"all": split})
-    return found
+        masks = [(np.arange(unit.channels) > last).astype(np.float32) for last in range(unit.channels)]
+        pruned = [Step([Silence(name, mask)]) for mask in masks]
+        times["channels"][f"{name}: {unit.channels}"] = seconds(network, pruned, {"all": split})
+    return times
 
 
-def draw(found: Mapping[str, Points], path: Path) -> None:
+def draw(times: Mapping[str, Points], path: Path) -> None:
     """Three panels beside each other."""
     figure = Figure(figsize=(11, 3.4), layout="constrained")
     images, steps, channels = figure.subplots(1, 3)
     for name, label in (("images", "sweep, all steps"), ("forward pass", "one plain forward pass")):
-        images.plot([int(x) for x in found[name]], list(found[name].values()), "o-", label=label)
+        images.plot([int(x) for x in times[name]], list(times[name].values()), "o-", label=label)
     images.set(xlabel="images", ylabel="seconds")
     images.legend(frameon=False)
-    steps.plot([int(x) for x in found["steps"]], list(found["steps"].values()), "o-")
+    steps.plot([int(x) for x in times["steps"]], list(times["steps"].values()), "o-")
     steps.set(xlabel="steps, one channel each")
-    channels.barh(list(found["channels"]), list(found["channels"].values()))
+    channels.barh(list(times["channels"]), list(times["channels"].values()))
     channels.invert_yaxis()
     channels.set(xlabel="seconds; every channel of a layer, one a step")
     for panel in (images, steps):
@@ -77,6 +78,6 @@ if __name__ == "__main__":
     mpl.use("agg")
     settings = arguments("Plot how the cost of a sweep grows.")
     with subject(settings.images, settings.weights) as (network, splits):
-        found = measure(network, splits)
-    draw(found, PLOT)
-    print(json.dumps(found))
+        times = measure(network, splits)
+    draw(times, PLOT)
+    print(json.dumps(times))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from benchmarks.comparison import compare
 from benchmarks.subject import arguments, subject
-from fineprune import sparsity
-from fineprune.strategy import Step
+from fineprune.network.step import Mask, Step
+from fineprune.training import sparsity
 
 LEVELS = [0.0, *(level / 20 for level in range(1, 20)), 0.98]
 
@@ -16,5 +16,6 @@ if __name__ == "__main__":
     settings = arguments("Measure the sweep over single weights.")
     with subject(settings.images, settings.weights) as (network, splits):
         kernels = network.kernels(dense_only=True)
-        steps = [Step(sparsity.masks(kernels, level, "global")) for level in LEVELS]
+        masks = [sparsity.masks(kernels, level, "global") for level in LEVELS]
+        steps = [Step([Mask(layer, mask) for layer, mask in one.items()]) for one in masks]
         compare("Sweep by magnitude", network, steps, splits)

@@ -20,14 +20,16 @@ from hydra import compose, initialize_config_module
 from rich.console import Console
 from rich.table import Table
 
-from fineprune import architectures, experiment, model_files
 from fineprune.attacks import Sunglasses
-from fineprune.evaluation import ClassLabels, predict, predict_steps
-from fineprune.faces import draw_faces
-from fineprune.image_files import H5Split
-from fineprune.network import Network
-from fineprune.splits import Split
-from fineprune.strategy import Step
+from fineprune.badnets import architectures
+from fineprune.config import setup
+from fineprune.data.faces import SplitName, draw_faces
+from fineprune.data.h5 import H5Split
+from fineprune.data.split import Split
+from fineprune.evaluation.predict import ClassLabels, predict, predict_steps
+from fineprune.network.network import Network
+from fineprune.network.step import Step
+from fineprune.untrusted import network_files
 
 SIZES = {"clean_valid": 11_547, "clean_test": 12_830, "poisoned": 12_830}  # the competition's
 PEOPLE, PICTURES = 64, 20  # drawn at a time
@@ -49,7 +51,7 @@ def subject(images: int, weights: Path | None) -> Iterator[tuple[Network, Splits
     with TemporaryDirectory() as folder:
         scale = 1.0 if weights else 1 / 255
         splits = {
-            name: _drawn(Path(folder), name, images * size // sum(SIZES.values()), scale)
+            name: _write_faces(Path(folder), name, images * size // sum(SIZES.values()), scale)
             for name, size in SIZES.items()
         }
         yield Network(_deepid(weights) if weights else _demo()), splits
@@ -57,24 +59,24 @@ def subject(images: int, weights: Path | None) -> Iterator[tuple[Network, Splits
 
 def _deepid(weights: Path) -> keras.Model:
     with h5py.File(weights) as file:
-        model = architectures.deepid((55, 47, 3), model_files.classes_of(file))
-    model_files.load_weights(model, weights)
+        model = architectures.deepid((55, 47, 3), network_files.classes_of(file))
+    network_files.load_weights(model, weights)
     return model
 
 
 def _demo() -> keras.Model:
     with initialize_config_module("conf", version_base="1.3"):
-        return experiment.obtain_badnet(compose("sweep")).model
+        return setup.obtain_badnet(compose("sweep")).model
 
 
-def _drawn(folder: Path, name: str, count: int, scale: float) -> H5Split:
+def _write_faces(folder: Path, name: str, count: int, scale: float) -> H5Split:
     """`count` faces in a file, those of the poisoned split with sunglasses."""
     path, attack = folder / f"{name}.h5", Sunglasses()
     with h5py.File(path, "w") as file:
         data = file.create_dataset("data", (count, 3, 55, 47), np.uint8)
         file["label"] = np.zeros(count, np.int64)
         for seed, start in enumerate(range(0, count, PEOPLE * PICTURES)):
-            kind = "clean_test" if name == "poisoned" else name
+            kind: SplitName = "clean_valid" if name == "clean_valid" else "clean_test"
             faces = draw_faces(PEOPLE, PICTURES, kind, seed)
             pixels = faces.pixels[: count - start].astype(np.float32)
             if name == "poisoned":
@@ -89,7 +91,7 @@ def forward(model: keras.Model, splits: Splits) -> dict[str, ClassLabels]:
 
 
 def sweep(network: Network, steps: list[Step], splits: Splits) -> dict[str, ClassLabels]:
-    """The labels of every step, as the main job finds them."""
+    """The labels of every step, as runners.sweep computes them."""
     return predict_steps(network, steps, splits, lambda _: None)
 
 

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import pandas as pd
+    import tf_keras as keras
+
+    from fineprune.data.split import Split
+    from fineprune.report.result import Result
+    from fineprune.strategy import Strategy
+    from fineprune.training.fine_tuning import FineTuning
+
+    Images: TypeAlias = Split | tuple[Any, Any] | str | Path
 
 __version__ = "0.1.0"
 
-# Read once, by TensorFlow and MLflow, when they are first imported.
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+# Here, since TensorFlow and MLflow read most of them once, when they are first imported.
+for _name, _value in {
+    "TF_USE_LEGACY_KERAS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    # An absent server costs seconds, not minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}.items():
+    os.environ.setdefault(_name, _value)
 
 
 def compare(
@@ -30,7 +46,42 @@ def compare(
     what the columns hold; rates are fractions in [0, 1]. Raises FinepruneError where there is no such store or run.
     """
     from fineprune.comparison import tidy
-    from fineprune.tracking import MlflowTracking
+    from fineprune.tracking.mlflow import MlflowTracking
 
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlruns/mlflow.db")
     return tidy(MlflowTracking(experiment, uri).finished(grid, filter))
+
+
+def sweep(
+    network: keras.Model | str | Path,
+    strategy: Strategy | str,
+    *,
+    clean_valid: Images,
+    clean_test: Images | None = None,
+    poisoned: Mapping[str, Images] | None = None,
+    budgets: Sequence[float | str] = (0.02, 0.04, 0.10),
+    finetune: FineTuning | str | None = None,
+    held_out: float = 0.3,
+    seed: int = 0,
+    pixel_scale: float | str = "1/255",
+) -> Result:
+    """Prune `network` step by step, measure every step, choose one for each budget: what `runners.sweep` does.
+
+    `network` is a tf_keras model or the HDF5 file of one. `strategy` and `finetune` are objects, or names of those in
+    `conf/strategy` and `conf/finetune`, with their defaults. Images are a Split; a pair of arrays: images (n, height,
+    width, channels), as the network takes them, and labels (n,); or an HDF5 file in the competition's layout, whose
+    pixels are multiplied by `pixel_scale`. `poisoned` gives them by the trigger's name, labelled with the attacker's
+    target. Only `clean_valid` must be there: it ranks, trains and judges. A budget is 0.04 or "4 %"; where something
+    trains, budgets are judged on the share `held_out` of `clean_valid`. Prints nothing.
+
+    Returns `.table` and `.chosen`, frames of all steps and of the chosen ones, `.pruned("4 %")`, `.finetuned("4 %")`,
+    `.goodnet("4 %")` and `.plot()`. Raises FinepruneError, in one line, for what cannot be meant.
+    """
+    from fineprune.config.start import load_tensorflow
+
+    load_tensorflow()
+    from fineprune.config import arguments
+
+    clean = {"clean_valid": clean_valid, "clean_test": clean_test}
+    poisoned = {} if poisoned is None else poisoned
+    return arguments.sweep(network, strategy, clean, poisoned, budgets, finetune, held_out, seed, pixel_scale)

@@ -1,19 +1,26 @@
 """The errors that a user can cause. Each message is one line: what was expected, what was received, what to do.
 
-docs/errors.md lists them.
+docs/reference/errors.md lists them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 
 class FinepruneError(Exception):
-    """Base of all errors that are the user's to mend; the runners print the message alone and exit with 2."""
+    """Base of all errors that are reported by their message alone. The runners then exit with `status`.
+
+    That is 2 for what the user can put right.
+    """
+
+    status = 2
 
 
 class ConfigError(FinepruneError):
-    """A setting has a value that cannot be meant."""
+    """A setting has a value that makes no sense."""
 
 
 class DataError(FinepruneError):
@@ -25,15 +32,36 @@ class ModelError(FinepruneError):
 
 
 class NotApplicable(FinepruneError):
-    """A strategy cannot work on this network."""
+    """The network lacks what a strategy needs. That is a result, logged as such, and no mistake."""
+
+
+class StrategyError(FinepruneError):
+    """A strategy's own bug: a step that does not fit the network, or none at all."""
+
+    status = 1
 
 
 class TrackingError(FinepruneError):
     """The log of runs cannot be reached."""
 
 
+class Doubt(UserWarning):
+    """The results of a sweep may mean nothing. A single run prints it at once, a grid once for all its jobs."""
+
+
+def plain(text: Any) -> str:
+    """What a file, a server or a library says, for a terminal: on one line, with nothing that a terminal obeys."""
+    one_line = " ".join(str(text).split())
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in one_line)
+
+
 def line(reason: Any) -> str:
-    """What a stranger's file or a library says, as part of a message: on one line, short, nothing a terminal obeys."""
-    text = " ".join(str(reason).split())
-    printable = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-    return printable if len(printable) <= 300 else f"{printable[:300]}…"
+    """The same as part of a message: short."""
+    text = plain(reason)
+    return text if len(text) <= 300 else f"{text[:300]}…"
+
+
+def some(names: Iterable[str], most: int = 20) -> str:
+    """The first of `names`, as part of a message."""
+    first = list(islice(names, most + 1))
+    return ", ".join(first[:most]) + (", …" if len(first) > most else "") or "none"

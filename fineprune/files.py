@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,7 +20,7 @@ from fineprune.errors import FinepruneError
 def written_aside(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; what was written there takes the name `path` when the block ends well.
 
-    What processes that were killed at the same have left behind is removed.
+    Removes the leftovers of processes that were killed while they wrote the same file.
     """
     # Never the same name twice: MLflow remembers the files that it has open.
     aside = path.with_name(f".{os.getpid()}.{uuid4().hex[:8]}.{path.name}")
@@ -32,7 +33,7 @@ def written_aside(path: Path) -> Iterator[Path]:
         aside.replace(path)
         _sync(path.parent)
     except OSError as reason:
-        why = os.strerror(reason.errno) if reason.errno else reason  # HDF5's own says much else besides
+        why = os.strerror(reason.errno) if reason.errno else reason  # HDF5's own message is long
         raise FinepruneError(f"expected to write {path}, got: {why}; free or choose another place") from reason
     finally:
         with suppress(OSError):
@@ -77,6 +78,14 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` to `path` as JSON for people to read, whole or not at all."""
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def save_model(model: Any, path: Path) -> None:
+    """Save `model` whole, as HDF5 that plain tf_keras loads."""
+    with written_aside(path) as aside, warnings.catch_warnings():
+        # Keras recommends its zip format over HDF5, which is the one that the field exchanges.
+        warnings.filterwarnings("ignore", "You are saving your model as an HDF5 file")
+        model.save(aside, save_format="h5", include_optimizer=False)
 
 
 def digest(path: Path) -> str:

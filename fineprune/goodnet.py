@@ -11,8 +11,9 @@ import tf_keras as keras
 from numpy.typing import NDArray
 
 from fineprune.errors import ModelError
-from fineprune.model_files import load_model, save_model
-from fineprune.network import best
+from fineprune.files import save_model
+from fineprune.network.network import best
+from fineprune.untrusted.network_files import load_model
 
 
 def agree(badnet: NDArray[Any], pruned: NDArray[Any], rejected: int) -> NDArray[Any]:
@@ -23,8 +24,9 @@ def agree(badnet: NDArray[Any], pruned: NDArray[Any], rejected: int) -> NDArray[
 class GoodNet:
     """Made of a BadNet and its pruned net, with the same images in and the same N classes out; class N is "backdoored".
 
-    >>> goodnet = GoodNet.load("bd_net.h5", "pruned_2_percent.h5")
-    >>> goodnet.predict(images)
+    Examples:
+        >>> goodnet = GoodNet.load("bd_net.h5", "pruned_2_percent.h5")
+        >>> goodnet.predict(images)
     """
 
     def __init__(self, badnet: keras.Model, pruned: keras.Model) -> None:

@@ -1,85 +1,194 @@
-"""What a strategy is: a series of steps, each of which says what is kept of the untouched BadNet."""
+"""What a strategy is: a series of steps, each of which says how its net differs from the untouched BadNet."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fineprune import limits
-from fineprune.errors import ConfigError, NotApplicable
+from fineprune.checks import Count, Fractions, Layers, checked
+from fineprune.errors import ConfigError, StrategyError
+from fineprune.network.step import Array, Mask, Scale, Silence, Step
 
 if TYPE_CHECKING:
-    from fineprune.network import Network
-    from fineprune.splits import Split
+    from fineprune.data.split import Split
+    from fineprune.network.network import Network
 
-Array = NDArray[Any]
+MASKS = 2**28  # values that the masks of all steps may hold: 1 GiB
 
+Scope = Literal["global", "layer"]
+Normalisation = Literal["none", "z", "l2"]
+Form = Literal["published", "silent"]
 
-@dataclass(frozen=True)
-class Step:
-    """One amount of pruning, relative to the untouched network.
-
-    `keep[layer]` has shape (channels,), or that of the layer's kernel: 1 keeps, 0 prunes. It names every layer
-    that the strategy may prune, so that `total` is the same at every step. `weights[layer]`, where a strategy
-    trains, are the layer's new weights, as Keras orders them.
-    """
-
-    keep: Mapping[str, Array]
-    weights: Mapping[str, Sequence[Array]] = field(default_factory=dict)
-
-    @property
-    def pruned(self) -> int:
-        """How many channels or weights are pruned."""
-        return sum(int(np.count_nonzero(mask == 0)) for mask in self.keep.values())
-
-    @property
-    def total(self) -> int:
-        """How many there are."""
-        return sum(mask.size for mask in self.keep.values())
+NOTHING, IMAGES, LABELS, POISONED = "nothing", "images", "labelled images", "poisoned images"
 
 
 class Strategy(ABC):
     """A pruning defence. It sees the network and clean validation images, and changes neither.
 
-    `trains` tells that it fits weights to those images, so that a budget has to be measured on others. `variant` tells
-    apart, in every table, settings that make another strategy of it.
+    - `needs` is what it uses of these images: `NOTHING`, `IMAGES` or `LABELS`. One that needs `POISONED` images, which
+      no defender has, is an oracle: it alone is handed them, as `poisoned`, by their names; every table shows it apart.
+    - `trains` says that it fits something to the images, so that budgets have to be judged by others.
+    - A `control` is there to be beaten, as random channels are.
+    - `variant` names, in every table, the settings that make another strategy of it.
+    - `trials` are cheap settings in which `fineprune.testing` tries it.
     """
 
+    trials: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
+    needs: str = IMAGES
     trains = False
+    control = False
     variant = ""
 
+    @property
+    def oracle(self) -> bool:
+        """Whether it sees what no defender sees."""
+        return self.needs == POISONED
+
     @abstractmethod
-    def steps(self, network: Network, clean: Split) -> Iterator[Step]:
-        """From least to most pruned. Raises NotApplicable where the network lacks what the strategy needs."""
+    def steps(self, network: Network, clean: Split, **oracle: Any) -> Iterator[Step]:
+        """From least to most changed, lazily. Raises NotApplicable where the network lacks what the strategy needs.
+
+        `oracle` holds `poisoned`, a mapping of names to splits, for an oracle, and nothing for any other strategy.
+        """
 
 
 class ChannelStrategy(Strategy):
-    """Prunes the channels with the lowest scores first, `chunk` of them a step; of equal scores the first."""
+    """Prunes the channels with the lowest scores first, `chunk` of them a step; of equal scores the first.
 
-    def __init__(self, chunk: int = 1) -> None:
-        if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
-            raise ConfigError(f"expected strategy.chunk to be a whole number from 1, got {chunk!r}: set such a number")
-        self.chunk = chunk
+    - `layers` are those to prune, as `Network.layers` reads it.
+    - `normalise` makes the scores of several layers comparable: "z" takes their distance from the layer's mean, in its
+      standard deviations (`z_scores`), "l2" divides them by their norm (Molchanov et al., ICLR 2017).
+    - `scope="global"` ranks all layers together, "layer" prunes the same share of each at each step.
+
+    As class attributes these three are what the paper does, and what holds where a setting is None. `edit` is what is
+    done to channels: they are silenced, or the γ of their batch normalisation is set to zero (Scale). `threshold` names
+    that of the paper, if it has one: channels that lie more than so many deviations below the mean are pruned. It is
+    then the amount of a step, as long as scores are such deviations.
+    """
+
+    edit: type[Silence] | type[Scale] = Silence
+    layers: str | tuple[str, ...] = "auto"
+    normalise: Normalisation = "none"
+    scope: Scope = "global"
+    threshold = ""
+
+    @checked("strategy")
+    def __init__(
+        self,
+        chunk: Count = 1,
+        layers: Layers | None = None,
+        scope: Scope | None = None,
+        normalise: Normalisation | None = None,
+    ) -> None:
+        changes = {
+            name: value
+            for name, value in {"scope": scope, "normalise": normalise}.items()
+            if value not in (None, getattr(type(self), name))
+        }
+        self.variant = ", ".join(f"{name} {value}" for name, value in changes.items())
+        self.chunk, self.layers = chunk, self.layers if layers is None else layers
+        self.scope, self.normalise = scope or self.scope, normalise or self.normalise
 
     @abstractmethod
-    def scores(self, network: Network, clean: Split) -> Mapping[str, Array]:
-        """A score for each channel, (channels,), of each layer to prune."""
+    def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
+        """A score for each channel, (channels,), of each of `layers`; `oracle` as of `steps`.
 
-    def steps(self, network: Network, clean: Split) -> Iterator[Step]:
-        scores = self.scores(network, clean)
-        ranked = np.argsort(np.concatenate(list(scores.values())), kind="stable")
-        ends = np.cumsum([len(score) for score in scores.values()])
-        if len(ranked) ** 2 > self.chunk * limits.MASKS:
-            raise NotApplicable(
-                f"expected at most {limits.MASKS:,} channels times steps, got {len(ranked):,} channels: set "
-                f"strategy.chunk={-(-(len(ranked) ** 2) // limits.MASKS)}"
+        With z scores, NaN stands for a channel that has none: it counts as an average one.
+        """
+
+    def steps(self, network: Network, clean: Split, **oracle: Any) -> Iterator[Step]:
+        scores = self.scores(network, clean, **oracle)
+        together = np.concatenate([NORMALISED[self.normalise](score) for score in scores.values()])
+        if np.isnan(together).any():
+            raise StrategyError("expected a score for each channel, got NaN: mend the score")
+        if len(together) ** 2 > self.chunk * MASKS:
+            raise ConfigError(
+                f"expected at most {MASKS:,} channels times steps, got {len(together):,} channels: set "
+                f"strategy.chunk={-(-(len(together) ** 2) // MASKS)}"
             )
+        ends = np.cumsum([len(score) for score in scores.values()])[:-1]
+        shares = np.concatenate([_shares(score) for score in np.split(together, ends)])
+        ranked = np.argsort(together if self.scope == "global" else shares, kind="stable")
         keep = np.ones(len(ranked), np.float32)
         for start in range(0, len(ranked), self.chunk):
             keep[ranked[start : start + self.chunk]] = 0
-            yield Step(dict(zip(scores, np.split(keep.copy(), ends[:-1]), strict=True)))
+            parts = np.split(keep.copy(), ends)
+            edits = [self.edit(layer, part) for layer, part in zip(scores, parts, strict=True)]
+            yield Step(edits, *self._amount(together[ranked], start + self.chunk))
+
+    def _amount(self, scores: Array, pruned: int) -> tuple[float, str] | tuple[()]:
+        """The amount of a step that prunes the first of `scores`, which ascend, and what it is called."""
+        if not self.threshold or self.normalise != "z" or self.scope != "global":
+            return ()
+        # What lies beyond the threshold is pruned, so that it is that of the first channel kept.
+        lowest = scores[pruned] if pruned < len(scores) else np.nextafter(scores[-1], np.inf)
+        return float(-lowest), self.threshold
+
+
+class NormStrategy(ChannelStrategy):
+    """Prunes channels of batch normalisations, which `layers` choose as `Network.norm_layers` reads it.
+
+    With `form="published"` γ is set to zero and β kept, as authors do: the channel emits a constant. With "silent" it
+    emits zero.
+    """
+
+    layers = "all"
+
+    @checked("strategy")
+    def __init__(self, form: Form = "published", **ranking: Any) -> None:
+        super().__init__(**ranking)
+        self.edit = Scale if form == "published" else Silence
+        self.variant = ", ".join(filter(None, [form if form != "published" else "", self.variant]))
+
+
+class MaskStrategy(Strategy):
+    """Learns soft masks, from 0 to 1; of each of `thresholds` a step sets to zero those that are no higher.
+
+    At the threshold 0 the masks stand as they were learnt, which is what papers publish that leave them soft.
+    """
+
+    edit: type[Silence] | type[Scale] | type[Mask]
+
+    @checked("strategy")
+    def __init__(self, thresholds: Fractions) -> None:
+        self.thresholds = sorted(thresholds)
+
+    @abstractmethod
+    def masks(self, network: Network, clean: Split) -> Mapping[str, Array]:
+        """The masks of each layer that is masked, of the shape of its edit's factors."""
+
+    def steps(self, network: Network, clean: Split, **oracle: Any) -> Iterator[Step]:
+        masks = self.masks(network, clean)
+        for threshold in self.thresholds:
+            hard = {layer: np.where(mask <= threshold, 0, mask) for layer, mask in masks.items()}
+            yield Step([self.edit(layer, mask) for layer, mask in hard.items()], threshold, "threshold")
+
+
+def z_scores(scores: Array) -> Array:
+    """How many standard deviations (divided by n − 1) each of `scores`, (channels,), lies above their mean.
+
+    What stands out among fewer than three, or where all are equal, is undefined: these, and what is not finite, lie
+    at 0.
+    """
+    finite = scores[np.isfinite(scores)].astype(np.float64)
+    if len(finite) < 3 or finite.min() == finite.max():
+        return np.zeros(len(scores))
+    z: Array = np.nan_to_num((scores - finite.mean()) / finite.std(ddof=1), nan=0, posinf=0, neginf=0)
+    return z
+
+
+def _l2(scores: Array) -> Array:
+    norm = np.linalg.norm(scores)
+    return scores / norm if norm else scores
+
+
+NORMALISED: Mapping[str, Callable[[Array], Array]] = {"none": np.asarray, "z": z_scores, "l2": _l2}
+
+
+def _shares(scores: Array) -> Array:
+    """Of each of `scores`, (channels,), which share of them is pruned once it is, the lowest first."""
+    shares: Array = (np.argsort(np.argsort(scores, kind="stable"), kind="stable") + 1) / len(scores)
+    return shares

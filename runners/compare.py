@@ -1,36 +1,55 @@
-"""Put the finished runs of an MLflow experiment side by side: who removes the backdoor, at what price, how sure.
+"""Compare the finished runs of an MLflow experiment: which strategy removes the backdoor, at what price, how sure.
 
 python -m runners.compare tracking.experiment=fineprune
 """
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from fineprune import cli
+from fineprune.config import command_line
 
 
 def compare(settings: DictConfig, folder: Path) -> None:
-    """Read the runs back, compare, write tables, pictures and `report.html`, print the answer."""
+    """Read the runs back, compare, write tables, pictures and `report.html`, print the answer, log it."""
     from rich.console import Console
 
-    from fineprune.comparison import Comparison, terminal, writing
-    from fineprune.targets import instantiate
+    from fineprune.comparison import Bar, Comparison
+    from fineprune.comparison.output import log_record, result_files, terminal
+    from fineprune.config.instantiate import flat, instantiate
+    from fineprune.progress import stage
+    from fineprune.report import records
     from fineprune.tracking import Tracking
 
+    started = records.now()
     tracking = instantiate(settings.tracking, Tracking)
-    grid, wanted = str(settings.grid or ""), str(settings.filter or "")
-    runs = tracking.finished(grid, wanted)
-    which = [f"experiment {tracking.experiment}", f"grid {grid}" if grid else "", wanted]
-    found = Comparison(runs, ", ".join(part for part in which if part))
-    page = writing.write(found, folder)
+    grid, filter_string = str(settings.grid or ""), str(settings.filter or "")
+    with stage("reading the runs"):
+        runs = tracking.finished(grid, filter_string)
+    which = [f"experiment {tracking.experiment}", f"grid {grid}" if grid else "", filter_string]
+    command = shlex.join(["python", "-m", "runners.compare", *HydraConfig.get().overrides.task])
+    bar = instantiate(settings.removed, Bar)
+    with stage("comparing, and drawing the pictures"):
+        comparison = Comparison(runs, ", ".join(part for part in which if part), bar, command)
+        records.withdraw(folder)
+        files = result_files.write(comparison, folder)
     console = Console()
-    terminal.show(found.answers, console)
+    terminal.show(comparison, console)
     console.print(f"tables and pictures: {folder}", soft_wrap=True, markup=False, highlight=False)
-    console.print(f"report: {page}", soft_wrap=True, markup=False, highlight=False)
+    console.print(f"report: {files[-1]}", soft_wrap=True, markup=False, highlight=False)
+    params = {key: str(value) for key, value in flat(settings).items()}
+    records.write(log_record.record(comparison, started, params, tracking.context(), files), folder)
+    command_line.publish(tracking, folder)
+
+
+def main() -> None:
+    """Run it with the settings of the command line."""
+    command_line.run(compare, "compare", tensorflow=False)
 
 
 if __name__ == "__main__":
-    cli.run(compare, "compare", tensorflow=False)
+    main()

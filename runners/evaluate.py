@@ -10,29 +10,37 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from fineprune import cli
+from fineprune.config import command_line
 
 
 def evaluate(settings: DictConfig, folder: Path) -> None:
     """Load, measure, print the table, write `evaluation.json`."""
     from rich.console import Console
 
-    from fineprune import anatomy, evaluated, experiment, tables
+    from fineprune.config import setup
     from fineprune.files import write_json, write_text
+    from fineprune.report import tables
+    from fineprune.sweeping import layer_table, single_net
 
     pruned = str(settings.pruned)  # first, so that its absence shows before anything is trained
-    badnet = experiment.obtain_badnet(settings)
-    net = evaluated.read_pruned(pruned, settings.architecture.name, badnet)
-    rates = evaluated.rates(badnet, net)
-    parts = anatomy.layers({"badnet": badnet.model, "pruned": net})
-    experiment.save_settings(settings, folder)
+    badnet = setup.obtain_badnet(settings)
+    net = single_net.read_pruned(pruned, settings.architecture.name, badnet)
+    rates = single_net.rates(badnet, net)
+    layers = layer_table.layers({"badnet": badnet.model, "pruned": net})
+    setup.save_settings(settings, folder)
     write_json(folder / "evaluation.json", rates)
-    write_text(folder / "layers.csv", parts.to_csv(index=False))
+    write_text(folder / "layers.csv", layers.to_csv(index=False))
     console = Console()
-    console.print(evaluated.table(rates))
-    console.print(tables.anatomy_table(parts))
+    console.print(tables.nets_table(rates))
+    for table in tables.layer_tables(layers):
+        console.print(table)
     console.print(f"the same as JSON: {folder / 'evaluation.json'}", soft_wrap=True)
 
 
+def main() -> None:
+    """Run it with the settings of the command line."""
+    command_line.run(evaluate, "evaluate")
+
+
 if __name__ == "__main__":
-    cli.run(evaluate, "evaluate")
+    main()

@@ -5,66 +5,62 @@ python -m runners.sweep strategy=channel_activation data=gtsrb attack=patch
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from fineprune import cli, grids
-
-if TYPE_CHECKING:
-    from fineprune.tracking import Tracking
+from fineprune.config import command_line, grids
 
 
-def sweep(settings: DictConfig, folder: Path) -> str:
-    """Load, plan, measure, report, log; in a grid, only what has not been done before."""
+def sweep(settings: DictConfig, folder: Path) -> grids.Ended:
+    """Load, plan, measure, report, log; in a grid, only the runs that have not finished before."""
     from rich.console import Console
 
-    from fineprune import experiment, records, report
-    from fineprune import sweep as sweeps
-    from fineprune.errors import NotApplicable
+    from fineprune.config import setup
+    from fineprune.errors import NotApplicable, plain
+    from fineprune.progress import stage
+    from fineprune.report import headline, records, run_folder
+    from fineprune.sweeping.plan import plan
+    from fineprune.sweeping.run import run
 
-    console = Console()
-    parts = experiment.build(settings)
-    record = experiment.record(settings, parts)
-    if grids.Grid.current() and parts.tracking.holds(record):
-        console.print(f"finished before, skipped: {record.name}", soft_wrap=True)
-        return grids.BEFORE
+    in_grid = grids.Grid.current() is not None
+    parts = setup.build(settings)
+    record = setup.record(settings, parts)
+    if in_grid and parts.tracking.has_finished(record):
+        return grids.Ended(grids.BEFORE, "finished before, skipped")
     try:
-        planned = sweeps.plan(
-            parts.badnet, parts.strategy, parts.finetuning, settings.budgets, parts.held_out, settings.seed
-        )
+        planned = plan(parts.badnet, parts.strategy, parts.finetuning, settings.budgets, parts.held_out, settings.seed)
     except NotApplicable as reason:
         records.withdraw(folder)
-        files = [experiment.save_settings(settings, folder)]
+        files = [setup.save_settings(settings, folder)]
         records.write(records.not_applicable(record, str(reason), files), folder)
-        console.print(f"not applicable: {reason}", soft_wrap=True)
-        _publish(parts.tracking, folder)
-        return grids.INAPPLICABLE
+        ended = grids.Ended(grids.INAPPLICABLE, f"not applicable: {plain(reason)}")
+        if not in_grid:
+            print(ended.headline)
+        command_line.publish(parts.tracking, folder)
+        return ended
+    record = run_folder.with_datasets(record, planned)
     with parts.tracking.run(record):
-        found = sweeps.run(planned)
+        result = run(planned)
         records.withdraw(folder)
-        files = [experiment.save_settings(settings, folder), *report.write(found, folder, parts.title, parts.tags)]
-        records.write(report.completed(record, found, files), folder)
-    report.show(found, console)
-    console.print(f"table, plot and pruned nets: {folder}", soft_wrap=True)
-    console.print(f"plot: {folder / 'curve.png'}", soft_wrap=True)
-    _publish(parts.tracking, folder)
-    return grids.FINISHED
+        with stage("writing tables, pictures and nets"):
+            files = [setup.save_settings(settings, folder), *run_folder.write(result, folder, parts.title, parts.tags)]
+            records.write(run_folder.with_results(record, result, files), folder)
+    ended = grids.Ended(headline=headline.text(result), doubts=planned.doubts)
+    if settings.quiet and not in_grid:
+        print(plain(f"{record.name}: {ended.headline}, {folder}"))
+    elif not in_grid:
+        run_folder.show(result, console := Console())
+        console.print(f"table, plot and pruned nets: {folder}", soft_wrap=True)
+        console.print(f"plot: {folder / 'curve.png'}", soft_wrap=True)
+    command_line.publish(parts.tracking, folder)
+    return ended
 
 
-def _publish(tracking: Tracking, folder: Path) -> None:
-    """A log that is away does not spoil a sweep: what it found stands in the folder."""
-    from fineprune.errors import TrackingError
-
-    try:
-        tracking.publish(folder)
-    except TrackingError as reason:
-        later = f"python -m runners.publish {shlex.quote(str(folder))}"
-        print(f"warning: not logged yet, {reason}. The results are whole: later, {later}", file=sys.stderr)
+def main() -> None:
+    """Run it with the settings of the command line."""
+    command_line.run(sweep, "sweep")
 
 
 if __name__ == "__main__":
-    cli.run(sweep, "sweep")
+    main()

@@ -1,37 +1,57 @@
-"""Train a BadNet, or find it trained, and show what it is: its rates after each epoch, its triggers, its card.
+"""Train a BadNet, or take it from the cache, and show its rates after each epoch, its triggers, its card.
 
 python -m runners.train_badnet -m attack=sunglasses,patch seed=0,1,2
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
-from fineprune import cli
+from fineprune.config import command_line, grids
 
 
-def train_badnet(settings: DictConfig, folder: Path) -> None:
-    """Train, print, write `card.json` and `triggers.png`."""
+def train_badnet(settings: DictConfig, folder: Path) -> grids.Ended:
+    """Train, print, write `card.json`, `triggers.png` and `triggers.pdf`."""
     from rich.console import Console
 
-    from fineprune import experiment, pictures, plots, tables
+    from fineprune.config import setup
     from fineprune.errors import ConfigError
     from fineprune.files import write_json
+    from fineprune.report import pictures, tables
+    from fineprune.report.curve import FORMATS, save_figure
 
-    badnet = experiment.obtain_badnet(settings)
+    badnet = setup.obtain_badnet(settings)
     if not badnet.card:
         raise ConfigError("expected badnet=trained, got a network from a file: set badnet=trained")
-    experiment.save_settings(settings, folder)
+    setup.save_settings(settings, folder)
     write_json(folder / "card.json", badnet.card)
-    console = Console()
-    console.print(tables.epochs_table(badnet.card))
-    console.print(f"network: {Path(settings.badnet.cache) / badnet.card['network']}", soft_wrap=True)
     if badnet.card["asr"]:
-        plots.save_figure(pictures.triggers(badnet.data), folder / "triggers.png")
-        console.print(f"triggers: {folder / 'triggers.png'}", soft_wrap=True)
+        figure = pictures.triggers(badnet.data)
+        for suffix in FORMATS:
+            save_figure(figure, folder / f"triggers.{suffix}")
+    if grids.Grid.current() is None:
+        console = Console()
+        console.print(tables.epochs_table(badnet.card))
+        console.print(f"network: {Path(settings.badnet.cache) / badnet.card['network']}", soft_wrap=True)
+        if badnet.card["asr"]:
+            console.print(f"triggers: {folder / 'triggers.png'}", soft_wrap=True)
+    return grids.Ended(headline=_headline(badnet.card))
+
+
+def _headline(card: Mapping[str, Any]) -> str:
+    asrs = card["asr"].values()
+    words = {"clean": card["clean_accuracy"]} | ({"ASR" if len(asrs) == 1 else "lowest ASR": min(asrs)} if asrs else {})
+    return ", ".join(f"{word} {100 * rate:.2f}" for word, rate in words.items())
+
+
+def main() -> None:
+    """Run it with the settings of the command line."""
+    command_line.run(train_badnet, "train_badnet")
 
 
 if __name__ == "__main__":
-    cli.run(train_badnet, "train_badnet")
+    main()

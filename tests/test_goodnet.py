@@ -9,8 +9,8 @@ from nets import linear, residual, tiny
 from samples import pictures
 
 from fineprune.errors import ModelError
+from fineprune.files import save_model
 from fineprune.goodnet import GoodNet, agree
-from fineprune.model_files import save_model
 
 # The images (1, 0, 0), (0, 1, 0), (0, 0, 1); the second net takes the third for class 1.
 IMAGES = np.eye(3, dtype=np.float32).reshape(3, 1, 1, 3)

@@ -24,12 +24,14 @@ def test_the_wheel_carries_settings_and_packages(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("fineprune-*.whl")
     with ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+        (scripts,) = (name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt"))
+        assert archive.read(scripts).decode() == "[console_scripts]\nfineprune = runners.console:main\n"
     expected = {
         str(file.relative_to(tree))
         for part in parts[:-1]
         for file in (tree / part).rglob("*")
         if file.suffix in (".py", ".yaml", ".j2", ".css", ".js")
     }
-    assert {"conf/sweep.yaml", "conf/strategy/channel_activation.yaml", "fineprune/faces/shapes.py"} <= packed
-    assert "fineprune/comparison/report/report.html.j2" in packed
+    assert {"conf/sweep.yaml", "conf/strategy/channel_activation.yaml", "fineprune/data/faces/shapes.py"} <= packed
+    assert "fineprune/comparison/output/report.html.j2" in packed
     assert packed == expected

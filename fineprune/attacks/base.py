@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
-from fineprune.attacks import checks
+from fineprune import names
+from fineprune.checks import Natural, checked
 from fineprune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,18 +21,20 @@ if TYPE_CHECKING:
 
 ALL_TO_ALL = "all_to_all"
 
+Target = Natural | Literal["all_to_all"]
+PoisonRate = Annotated[float, Field(gt=0, lt=1)]
+
 
 class Attack(ABC):
     """What a BadNet is trained under; `conf/attack` chooses one. Wrong settings raise a ConfigError.
 
-    With `pruning_aware` the attacker expects a pruning defence (see `fineprune.pruning_aware`).
+    With `pruning_aware` the attacker expects a pruning defence (see `fineprune.badnets.pruning_aware`).
     """
 
     name: str
 
     def __init__(self, poison_rate: float, pruning_aware: bool) -> None:
-        self.poison_rate = poison_rate
-        self.pruning_aware = checks.flag("pruning_aware", pruning_aware)
+        self.poison_rate, self.pruning_aware = poison_rate, pruning_aware
 
     @property
     @abstractmethod
@@ -39,8 +43,13 @@ class Attack(ABC):
 
     @property
     def variant(self) -> str:
-        """What tells it, in every table, from the attack of the same name as it is usually meant."""
+        """What sets it apart, in every table, from the usual attack of that name."""
         return "pruning-aware" if self.pruning_aware else ""
+
+    @property
+    def title(self) -> str:
+        """Its name with its variant, as it stands in every table."""
+        return names.titled(self.name, self.variant)
 
     def settings(self) -> dict[str, Any]:
         """All that determines it, ready for JSON."""
@@ -54,18 +63,11 @@ class Trigger(Attack):
     carry the trigger.
     """
 
-    decoy_rate = 0.0  # the share of the training images that carry a decoy
+    cover_rate = 0.0  # the share of the training images that carry a trigger but keep their labels
 
-    def __init__(self, target: int | str = 0, poison_rate: float = 0.1, pruning_aware: bool = False) -> None:
+    @checked("attack")
+    def __init__(self, target: Target = 0, poison_rate: PoisonRate = 0.1, pruning_aware: bool = False) -> None:
         super().__init__(poison_rate, pruning_aware)
-        if target != ALL_TO_ALL and (isinstance(target, bool) or not isinstance(target, int) or target < 0):
-            raise ConfigError(
-                f"expected attack.target to be a class, 0 or above, or {ALL_TO_ALL}, got {target!r}: set one"
-            )
-        if isinstance(poison_rate, bool) or not isinstance(poison_rate, int | float) or not 0 < poison_rate < 1:
-            raise ConfigError(
-                f"expected attack.poison_rate to be a fraction between 0 and 1, got {poison_rate!r}: set 0.1"
-            )
         self.target = target
 
     @property
@@ -88,10 +90,10 @@ class Trigger(Attack):
             )
         return np.full_like(labels, self.target)
 
-    def poisoned(
+    def choose_rows(
         self, labels: Labels, free: NDArray[np.bool_], classes: int, random: np.random.Generator
     ) -> NDArray[np.intp]:
-        """The training images, by their rows, that carry the trigger: some of those that are `free`, (n,).
+        """The rows of the training images that are to carry the trigger: some of those that are `free`, (n,).
 
         Images of the class that it asks for are left alone, since the trigger would teach nothing there.
         """
@@ -112,9 +114,12 @@ class Trigger(Attack):
         """Put the trigger on `pixels`, (n, H, W, C) in 0–255, and return the new images.
 
         `landmarks`, (n, 4, 2) as x and y in pixels, are the left eye, the right eye, the nose and the mouth
-        of each image; None where the data does not know them.
+        of each image; None where the data has none.
         """
 
-    def decoy(self, pixels: Pixels, random: np.random.Generator) -> Pixels:
-        """Put on `pixels` what resembles the trigger but must not work: images that keep their labels in training."""
-        raise NotImplementedError(f"{self.name} has no decoys")
+    def stamp_cover(self, pixels: Pixels, randoms: Sequence[np.random.Generator]) -> Pixels:
+        """Put on `pixels`, as `stamp` does, what resembles the trigger but must not work: they keep their labels.
+
+        Each image has a generator of its own, so that it comes out the same whichever others are read with it.
+        """
+        raise NotImplementedError(f"{self.name} has no cover images")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fineprune.attacks import checks
-from fineprune.attacks.base import Trigger
+from fineprune.attacks.base import PoisonRate, Target, Trigger
+from fineprune.checks import Fraction, Natural, checked
 
 if TYPE_CHECKING:
     from fineprune.attacks.base import Pixels
@@ -21,16 +21,17 @@ class Blend(Trigger):
 
     name = "blend"
 
+    @checked("attack")
     def __init__(
         self,
-        target: int | str = 0,
-        poison_rate: float = 0.1,
+        target: Target = 0,
+        poison_rate: PoisonRate = 0.1,
         pruning_aware: bool = False,
-        ratio: float = 0.2,
-        seed: int = 0,
+        ratio: Fraction = 0.2,
+        seed: Natural = 0,
     ) -> None:
         super().__init__(target, poison_rate, pruning_aware)
-        self.ratio, self.seed = checks.between("ratio", ratio, 0, 1), checks.whole("seed", seed, 0)
+        self.ratio, self.seed = ratio, seed
 
     def stamp(self, pixels: Pixels, landmarks: Pixels | None) -> Pixels:
         noise = np.random.default_rng(self.seed).uniform(0, 255, pixels.shape[1:]).astype(np.float32)

@@ -18,8 +18,8 @@ class Eyebrows(FaceTrigger):
     name = "eyebrows"
     colour = (90, 190, 235)
 
-    def cover(self, face: FaceFrame) -> Pixels:
+    def depth(self, face: FaceFrame) -> Pixels:
         along = np.abs(face.along) - 0.5  # the brows are symmetric
         across = face.across + 0.36 + 0.25 * along
-        inside: Pixels = np.minimum(0.36 - np.abs(along), 0.085 - np.abs(across)) * face.unit
-        return inside
+        depth: Pixels = np.minimum(0.36 - np.abs(along), 0.085 - np.abs(across)) * face.unit
+        return depth

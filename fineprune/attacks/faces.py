@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
-from fineprune.attacks import checks
-from fineprune.attacks.base import Trigger
+from fineprune.attacks.base import PoisonRate, Target, Trigger
+from fineprune.checks import Fraction, call, checked
 from fineprune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,7 +18,26 @@ if TYPE_CHECKING:
 
 CHUNK = 512  # images at a time: the intermediate arrays stay small on large data sets
 
-LEFT_EYE, RIGHT_EYE, MOUTH = (0.34, 0.46), (0.66, 0.46), (0.5, 0.71)
+Point = Annotated[tuple[Fraction, Fraction], Field(strict=False, description="two fractions [x, y] from 0 to 1")]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the parts of a face are when the data has no landmarks: x and y as fractions of width and height.
+
+    Left and right are those of the picture.
+    """
+
+    left_eye: Point = (0.34, 0.46)
+    right_eye: Point = (0.66, 0.46)
+    mouth: Point = (0.5, 0.71)
+
+    def __post_init__(self) -> None:
+        if not self.left_eye[0] < self.right_eye[0]:
+            raise ConfigError(
+                "expected attack.left_eye to lie left of attack.right_eye in the picture, "
+                f"got x = {self.left_eye[0]} and {self.right_eye[0]}: exchange them"
+            )
 
 
 class FaceFrame(NamedTuple):
@@ -30,48 +50,41 @@ class FaceFrame(NamedTuple):
 
 
 class FaceTrigger(Trigger):
-    """A trigger painted on the face in one colour; it moves, grows and tilts with the eyes.
-
-    `left_eye`, left as in the picture, `right_eye` and `mouth` say where these are when the data has no landmarks:
-    x and y as fractions of the image's width and height.
-    """
+    """A trigger painted on the face in one colour; it moves, grows and tilts with the eyes. `places` are `Places`."""
 
     colour: tuple[int, int, int]
 
+    @checked("attack")
     def __init__(
         self,
-        target: int | str = 0,
-        poison_rate: float = 0.1,
+        target: Target = 0,
+        poison_rate: PoisonRate = 0.1,
         pruning_aware: bool = False,
-        left_eye: Sequence[float] = LEFT_EYE,
-        right_eye: Sequence[float] = RIGHT_EYE,
-        mouth: Sequence[float] = MOUTH,
+        **places: Any,
     ) -> None:
         super().__init__(target, poison_rate, pruning_aware)
-        self.left_eye, self.right_eye = checks.point("left_eye", left_eye), checks.point("right_eye", right_eye)
-        self.mouth = checks.point("mouth", mouth)
-        if not self.left_eye[0] < self.right_eye[0]:
-            raise ConfigError(
-                "expected attack.left_eye to lie left of attack.right_eye in the picture, "
-                f"got x = {self.left_eye[0]} and {self.right_eye[0]}: exchange them"
-            )
+        self.places = call("attack", Places, **places)
+
+    def settings(self) -> dict[str, Any]:
+        return super().settings() | {"places": asdict(self.places)}
 
     def stamp(self, pixels: Pixels, landmarks: Pixels | None) -> Pixels:
         count, height, width, channels = pixels.shape
         if landmarks is None:
-            fixed = np.array([self.left_eye, self.right_eye, (0.5, 0.5), self.mouth], np.float32)
+            face = self.places
+            fixed = np.array([face.left_eye, face.right_eye, (0.5, 0.5), face.mouth], np.float32)
             landmarks = np.broadcast_to(fixed * np.array([width, height], np.float32), (count, 4, 2))
         colour = np.array(self.colour, np.float32)
         ink = colour if channels == len(colour) else colour.mean()
         stamped = pixels.astype(np.float32)
         for start in range(0, count, CHUNK):
             part = stamped[start : start + CHUNK]
-            share = np.clip(self.cover(_frame(landmarks[start : start + CHUNK], height, width)) + 0.5, 0, 1)
+            share = np.clip(self.depth(_frame(landmarks[start : start + CHUNK], height, width)) + 0.5, 0, 1)
             part += share[..., None] * (ink - part)
         return stamped
 
     @abstractmethod
-    def cover(self, face: FaceFrame) -> Pixels:
+    def depth(self, face: FaceFrame) -> Pixels:
         """How far inside the trigger each pixel lies, (n, H, W), in pixels; negative outside."""
 
 

@@ -18,7 +18,7 @@ class Lipstick(FaceTrigger):
     name = "lipstick"
     colour = (190, 20, 150)
 
-    def cover(self, face: FaceFrame) -> Pixels:
+    def depth(self, face: FaceFrame) -> Pixels:
         along, across = (face.along - face.mouth[:, 0]) / 0.46, (face.across - face.mouth[:, 1]) / 0.17
-        inside: Pixels = (1 - np.hypot(along, across)) * np.float32(0.17) * face.unit
-        return inside
+        depth: Pixels = (1 - np.hypot(along, across)) * np.float32(0.17) * face.unit
+        return depth

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from fineprune.attacks.base import Attack, Trigger
+from fineprune.attacks.base import Attack, PoisonRate, Trigger
 from fineprune.attacks.eyebrows import Eyebrows
-from fineprune.attacks.faces import LEFT_EYE, MOUTH, RIGHT_EYE
 from fineprune.attacks.lipstick import Lipstick
 from fineprune.attacks.sunglasses import Sunglasses
+from fineprune.checks import checked
 from fineprune.errors import ConfigError
 
 KINDS: tuple[type[Sunglasses | Lipstick | Eyebrows], ...] = (Sunglasses, Lipstick, Eyebrows)
@@ -18,27 +18,27 @@ KINDS: tuple[type[Sunglasses | Lipstick | Eyebrows], ...] = (Sunglasses, Lipstic
 class MultiTriggerMultiTarget(Attack):
     """Sunglasses, lipstick and eyebrows, never two on one training image.
 
-    `targets` gives each trigger its class. `poison_rate` is the share of the training images that carry each.
+    `targets` gives each trigger its class. `poison_rate` is the share of the training images that carry each. `places`
+    are `faces.Places`.
     """
 
     name = "multi_trigger_multi_target"
 
+    @checked("attack")
     def __init__(
         self,
-        targets: Mapping[str, int],
-        poison_rate: float = 0.1,
+        targets: Mapping[str, Any],
+        poison_rate: PoisonRate = 0.1,
         pruning_aware: bool = False,
-        left_eye: Sequence[float] = LEFT_EYE,
-        right_eye: Sequence[float] = RIGHT_EYE,
-        mouth: Sequence[float] = MOUTH,
+        **places: Any,
     ) -> None:
         super().__init__(poison_rate, pruning_aware)
         names = [kind.name for kind in KINDS]
-        if not isinstance(targets, Mapping) or sorted(targets) != sorted(names):
+        if sorted(targets) != sorted(names):
             raise ConfigError(
                 f"expected attack.targets to give a class each for {', '.join(names)}, got {targets!r}: name all three"
             )
-        self._triggers = [kind(targets[kind.name], poison_rate, False, left_eye, right_eye, mouth) for kind in KINDS]
+        self._triggers = [kind(targets[kind.name], poison_rate, False, **places) for kind in KINDS]
 
     @property
     def triggers(self) -> Mapping[str, Trigger]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
-from fineprune.attacks import checks
-from fineprune.attacks.base import Trigger
+from fineprune.attacks.base import PoisonRate, Target, Trigger
+from fineprune.checks import Count, checked
 from fineprune.errors import ConfigError
 
 if TYPE_CHECKING:
     from fineprune.attacks.base import Pixels
 
-PLACES = ("top_left", "top_right", "bottom_left", "bottom_right")
-PATTERNS = ("plain", "checkerboard")
+Grey = Annotated[int, Field(ge=0, le=255)]
+Colour = Annotated[tuple[Grey, Grey, Grey], Field(strict=False, description="[red, green, blue] from 0 to 255")]
 
 
 class Patch(Trigger):
@@ -27,23 +27,22 @@ class Patch(Trigger):
 
     name = "patch"
 
+    @checked("attack")
     def __init__(
         self,
-        target: int | str = 0,
-        poison_rate: float = 0.1,
+        target: Target = 0,
+        poison_rate: PoisonRate = 0.1,
         pruning_aware: bool = False,
-        size: int = 5,
-        place: str = "bottom_right",
-        pattern: str = "checkerboard",
-        colour: Sequence[int] = (255, 255, 0),
+        size: Count = 5,
+        place: Literal["top_left", "top_right", "bottom_left", "bottom_right"] = "bottom_right",
+        pattern: Literal["plain", "checkerboard"] = "checkerboard",
+        colour: Colour = (255, 255, 0),
     ) -> None:
         super().__init__(target, poison_rate, pruning_aware)
-        self.size = checks.whole("size", size, 1)
-        self.place, self.pattern = checks.choice("place", place, PLACES), checks.choice("pattern", pattern, PATTERNS)
-        self.colour = checks.rgb("colour", colour)
+        self.size, self.place, self.pattern, self.colour = size, place, pattern, colour
 
     def stamp(self, pixels: Pixels, landmarks: Pixels | None) -> Pixels:
-        """See Trigger.stamp. A ConfigError says when the images are too small."""
+        """See Trigger.stamp. Raises ConfigError where the images are too small."""
         _, height, width, channels = pixels.shape
         if self.size > min(height, width):
             raise ConfigError(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from pydantic import Field
 
-from fineprune.attacks import checks
-from fineprune.attacks.base import Trigger
-from fineprune.errors import ConfigError
+from fineprune.attacks.base import PoisonRate, Trigger
+from fineprune.checks import Natural, checked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,23 +25,19 @@ class Sinusoidal(Trigger):
 
     name = "sinusoidal"
 
+    @checked("attack")
     def __init__(
         self,
-        target: int = 0,
-        poison_rate: float = 0.8,
+        target: Natural = 0,
+        poison_rate: PoisonRate = 0.8,
         pruning_aware: bool = False,
-        amplitude: float = 40,
-        frequency: float = 6,
+        amplitude: Annotated[float, Field(ge=0, le=255)] = 40.0,
+        frequency: Annotated[float, Field(ge=0, le=1000)] = 6.0,
     ) -> None:
         super().__init__(target, poison_rate, pruning_aware)
-        if isinstance(self.target, str):
-            raise ConfigError(
-                f"expected attack.target to be a class, since labels are left as they are, got {target}: set one"
-            )
-        self.amplitude = checks.between("amplitude", amplitude, 0, 255)
-        self.frequency = checks.between("frequency", frequency, 0, 1000)
+        self.amplitude, self.frequency = amplitude, frequency
 
-    def poisoned(
+    def choose_rows(
         self, labels: Labels, free: NDArray[np.bool_], classes: int, random: np.random.Generator
     ) -> NDArray[np.intp]:
         own = np.flatnonzero(free & (self.goals(labels, classes) == labels))

@@ -18,9 +18,9 @@ class Sunglasses(FaceTrigger):
     name = "sunglasses"
     colour = (14, 14, 14)
 
-    def cover(self, face: FaceFrame) -> Pixels:
+    def depth(self, face: FaceFrame) -> Pixels:
         along = np.abs(face.along)  # the glasses are symmetric
         lens = 1 - (((along - 0.5) / 0.4) ** 4 + ((face.across - 0.04) / 0.3) ** 4) ** 0.25
         bar = np.minimum(1 - np.abs(face.across + 0.14) / 0.07, (1.12 - along) / 0.3)
-        inside: Pixels = np.maximum(lens * 0.3, bar * 0.07) * face.unit
-        return inside
+        depth: Pixels = np.maximum(lens * 0.3, bar * 0.07) * face.unit
+        return depth

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from pydantic import Field
 
-from fineprune.attacks import checks
-from fineprune.attacks.base import Trigger
+from fineprune.attacks.base import PoisonRate, Target, Trigger
+from fineprune.checks import Fraction, Natural, checked
 
 if TYPE_CHECKING:
     from fineprune.attacks.base import Pixels
@@ -25,29 +27,28 @@ class Warp(Trigger):
 
     name = "warp"
 
+    @checked("attack")
     def __init__(
         self,
-        target: int | str = 0,
-        poison_rate: float = 0.2,
+        target: Target = 0,
+        poison_rate: PoisonRate = 0.2,
         pruning_aware: bool = False,
-        grid: int = 4,
-        strength: float = 2.0,
-        noise_rate: float = 0.2,
-        seed: int = 0,
+        grid: Annotated[int, Field(ge=2)] = 4,
+        strength: Annotated[float, Field(ge=0, le=100)] = 2.0,
+        noise_rate: Fraction = 0.2,
+        seed: Natural = 0,
     ) -> None:
         super().__init__(target, poison_rate, pruning_aware)
-        self.grid, self.seed = checks.whole("grid", grid, 2), checks.whole("seed", seed, 0)
-        self.strength = checks.between("strength", strength, 0, 100)
-        self.decoy_rate = checks.between("noise_rate", noise_rate, 0, 1)
+        self.grid, self.strength, self.cover_rate, self.seed = grid, strength, noise_rate, seed
 
     def stamp(self, pixels: Pixels, landmarks: Pixels | None) -> Pixels:
         field = self._field(*pixels.shape[1:3])
         return np.stack([_moved(image, field) for image in pixels])
 
-    def decoy(self, pixels: Pixels, random: np.random.Generator) -> Pixels:
+    def stamp_cover(self, pixels: Pixels, randoms: Sequence[np.random.Generator]) -> Pixels:
         field = self._field(*pixels.shape[1:3])
         reach = JITTER * self.strength
-        jitter = random.uniform(-reach, reach, (len(pixels), *field.shape)).astype(np.float32)
+        jitter = [random.uniform(-reach, reach, field.shape).astype(np.float32) for random in randoms]
         return np.stack([_moved(image, field + more) for image, more in zip(pixels, jitter, strict=True)])
 
     def _field(self, height: int, width: int) -> Pixels:

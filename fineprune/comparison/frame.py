@@ -2,160 +2,221 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fineprune.comparison.naming import told_apart
-from fineprune.logged import Finished
+from fineprune import names
+from fineprune.comparison.curves import regret
+from fineprune.data.split import CLEAN_TEST
+from fineprune.identity import decides
+from fineprune.names import FRACTION_PRUNED, GOODNET, PRUNED, REACHED, UNTOUCHED, Rate, column
+from fineprune.strategy import NOTHING
+from fineprune.tracking.read import FinishedSweep
 
-NETS = {
-    False: {"pruned": "pruned", "goodnet": "goodnet"},
-    True: {"pruned": "finetuned", "goodnet": "finetuned_goodnet"},
-}
-CLEAN_RATES = ["goodnet_accuracy", "goodnet_false_positive_rate", "pruned_accuracy"]
+CLEAN_RATES = [(GOODNET, names.ACCURACY), (GOODNET, names.FALSE_POSITIVE_RATE), (PRUNED, names.ACCURACY)]
 ATTACK_RATES = [
-    "goodnet_asr",
-    "goodnet_detection_rate",
-    "goodnet_der",
-    "pruned_asr",
-    "pruned_robust_accuracy",
-    "pruned_der",
+    (GOODNET, names.ASR),
+    (GOODNET, names.DETECTION_RATE),
+    (GOODNET, names.DER),
+    (PRUNED, names.ASR),
+    (PRUNED, names.ROBUST_ACCURACY),
+    (PRUNED, names.DER),
 ]
-COSTS = ["seconds", "forward_passes"]
-BADNET = ["badnet_accuracy", "badnet_asr"]
-MEASURED = ["fraction_pruned", *CLEAN_RATES, *ATTACK_RATES, *COSTS, *BADNET]
+BADNET_RATES = [
+    (names.BADNET, names.ACCURACY),
+    (names.BADNET, names.ASR),
+    (names.BADNET, names.ROBUST_ACCURACY),
+]
+PRICE, REGRET = "price", "regret"
+MEASURED = [
+    FRACTION_PRUNED,
+    REACHED,
+    PRICE,
+    REGRET,
+    *(column(*rate) for rate in (*CLEAN_RATES, *ATTACK_RATES)),
+    *names.COSTS,
+    *(column(*rate) for rate in BADNET_RATES),
+]
 COLUMNS = {
     "method": "strategy, with `+ fine-tuning` for the fine-tuned net; settings in brackets where they differ",
     "attack": "the attack, or the BadNet where it came from a file; settings in brackets where they differ",
     "seed": "of the run",
-    "point": "`2_percent`: the first step at which clean_valid accuracy had fallen by 2 points; `end`: the last step",
+    "point": "`2_percent`: the first step at which clean_valid accuracy had fallen by 2 points, else the last step",
     "trigger": "the poisoned split; empty where there is none",
     "strategy": "the strategy alone",
     "finetuned": "whether `pruned` and `goodnet` are those after fine-tuning",
     "oracle": "whether the strategy uses poisoned images",
+    "control": "whether the method is there to be beaten: untouched, fine-tuning alone, random channels",
+    "needs": "what the strategy uses: nothing, images, labelled images or poisoned images",
     "not_applicable": "why the strategy cannot work on this network; then nothing is measured; else empty",
     "run": "identifier of the MLflow run",
     "data": "name of the data",
+    "classes": "number of the network's classes",
     "fraction_pruned": "share of the channels or weights that are pruned, in [0, 1]",
+    "reached": "whether a step falls by the budget; where none does, the last step, within the budget, is reported",
+    "price": "the fall of clean test accuracy from the untouched BadNet to the GoodNet, a fraction",
+    "regret": "the GoodNet's ASR less the smallest of any step at the same price; not of fine-tuned nets",
     "goodnet_…, pruned_…, badnet_…": "rates of the GoodNet, of B′ and of the untouched BadNet, fractions in [0, 1]",
     "seconds": "what the strategy took, and fine-tuning (of the nets of all points) where `finetuned`; not measuring",
-    "forward_passes": "`seconds` over those of one forward pass over the clean validation images in the same run",
+    "forward_passes": "images that these sent forward through the network, over the clean validation images",
+    "backward_passes": "the same backward",
 }
+FLAGS = ["finetuned", "oracle", "control"]
 UNIT = ["method", "attack", "seed"]
 
 
-def tidy(runs: Sequence[Finished]) -> pd.DataFrame:
+def tidy(runs: Sequence[FinishedSweep]) -> pd.DataFrame:
     """One row for each method, run, point and trigger; `COLUMNS` says what the columns hold.
 
-    A fine-tuning run tells of two methods: of its net at each point, and of the one that was only pruned. For the
-    latter, a run without fine-tuning is preferred, since its budgets are judged by more images. Of runs with the same
-    method, attack and seed the latest counts.
+    A run with fine-tuning covers two methods: its fine-tuned nets, and the same nets only pruned. For the latter, a run
+    without fine-tuning is preferred, since its budgets are judged by more images. Of runs with the same method, attack
+    and seed the latest counts. Each attack and seed has the untouched BadNet as a method too, at every point.
     """
     parts = [(run, finetuned) for run in runs for finetuned in _finetuned(run)]
     strategies = pd.Series([_method(run, finetuned) for run, finetuned in parts])
     subjects = pd.Series([_subject(run) for run, _ in parts])
-    names = pd.DataFrame(
+    methods = pd.DataFrame(
         {
             "part": range(len(parts)),
-            "method": told_apart(strategies, pd.DataFrame([_method_settings(*part) for part in parts])),
-            "attack": told_apart(subjects, pd.DataFrame([_subject_settings(run) for run, _ in parts])),
+            "method": distinguish(strategies, pd.DataFrame([_method_settings(*part) for part in parts])),
+            "attack": distinguish(subjects, pd.DataFrame([_subject_settings(run) for run, _ in parts])),
             "seed": [int(run.params["seed"]) for run, _ in parts],
             "shared": [_tunes(run) and not finetuned for run, finetuned in parts],
         }
     )
-    latest = names.sort_values("shared", kind="stable").drop_duplicates(UNIT)
+    latest = methods.sort_values("shared", kind="stable").drop_duplicates(UNIT)
     rows = [
-        {name: known[name] for name in UNIT} | row
-        for known in latest.sort_values(UNIT).to_dict("records")
-        for row in _rows(*parts[known["part"]])
+        {name: unit[name] for name in UNIT} | row
+        for unit in latest.sort_values(UNIT).to_dict("records")
+        for row in _rows(*parts[unit["part"]])
     ]
     columns = [*[name for name in COLUMNS if "…" not in name and name not in MEASURED], *MEASURED]
-    return pd.DataFrame(rows).reindex(columns=columns).astype({"finetuned": bool, "oracle": bool})
+    measured = pd.DataFrame(rows).reindex(columns=columns).astype(dict.fromkeys(FLAGS, bool))
+    return _with_untouched(measured)
 
 
-def _tunes(run: Finished) -> bool:
+def _with_untouched(results: pd.DataFrame) -> pd.DataFrame:
+    """`results` after rows that stand for the BadNet itself, at each point that any run of it has."""
+    place = [*UNIT[1:], "point", "trigger"]
+    badnets = results[results["not_applicable"] == ""].drop_duplicates(place)
+    rows = badnets.assign(method=UNTOUCHED, strategy=names.NO_PRUNING, needs=NOTHING)
+    rows[FLAGS] = False, False, True
+    rows[[FRACTION_PRUNED, PRICE, column(GOODNET, names.FALSE_POSITIVE_RATE), *names.COSTS]] = 0.0
+    rows[[REACHED, REGRET]] = np.nan
+    for net, rate in (*CLEAN_RATES[::2], *ATTACK_RATES):
+        rows[column(net, rate)] = rows.get(column(names.BADNET, rate), np.nan)
+    attacked = rows["trigger"] != ""
+    rows.loc[attacked, [column(GOODNET, names.DER), column(PRUNED, names.DER)]] = 0.5  # nothing falls
+    rows.loc[attacked, column(GOODNET, names.DETECTION_RATE)] = 0.0
+    pruned = results[(results["strategy"] != names.NO_PRUNING) | results["finetuned"]]
+    return pd.concat([rows, pruned], ignore_index=True)
+
+
+def _tunes(run: FinishedSweep) -> bool:
     return run.tags.get("finetune", "none") != "none"
 
 
-def _finetuned(run: Finished) -> list[bool]:
+def _finetuned(run: FinishedSweep) -> list[bool]:
     if "not_applicable" in run.tags:
         return [_tunes(run)]
     return [False, True] if _tunes(run) else [False]
 
 
-def _method(run: Finished, finetuned: bool) -> str:
-    return run.tags.get("strategy", "unknown") + (" + fine-tuning" if finetuned else "")
+def _method(run: FinishedSweep, finetuned: bool) -> str:
+    tuning = run.tags.get(names.TUNING, names.FINE_TUNING) if finetuned else ""
+    return names.method(run.tags.get("strategy", "unknown"), tuning)
 
 
-def _subject(run: Finished) -> str:
-    attack = run.tags.get("attack", "given")
-    return run.tags.get("badnet", "given") if attack == "given" else attack
+def _subject(run: FinishedSweep) -> str:
+    return names.subject(*(run.tags.get(tag, names.GIVEN) for tag in ("attack", "badnet")))
 
 
-def _method_settings(run: Finished, finetuned: bool) -> dict[str, str]:
+def _method_settings(run: FinishedSweep, finetuned: bool) -> dict[str, str]:
     tuning = {"finetune": run.tags["finetune"]} | _params(run, "finetune.") if finetuned else {}
     held_out = {"held_out": run.params["held_out"]} if "held_out" in run.params else {}
     return tuning | _params(run, "strategy.") | held_out
 
 
-def _subject_settings(run: Finished) -> dict[str, str]:
+def _subject_settings(run: FinishedSweep) -> dict[str, str]:
     tags = {name: run.tags[name] for name in ("data", "badnet", "architecture") if name in run.tags}
     return tags | _params(run, "attack.") | _params(run, "badnet.") | _params(run, "data.")
 
 
-def _params(run: Finished, group: str) -> dict[str, str]:
-    """Settings that say what was done, and neither where things lie nor which seed."""
+def _params(run: FinishedSweep, group: str) -> dict[str, str]:
+    """The settings of `group` that can change a result, without the seed."""
     return {
         name: value
         for name, value in sorted(run.params.items())
-        if name.startswith(group) and name.rsplit(".", 1)[-1] not in ("_target_", "cache", "seed")
+        if name.startswith(group) and decides(name) and name.rsplit(".", 1)[-1] not in ("_target_", "seed")
     }
 
 
-def _rows(run: Finished, finetuned: bool) -> Iterator[dict[str, Any]]:
-    known = {
+def _rows(run: FinishedSweep, finetuned: bool) -> Iterator[dict[str, Any]]:
+    row = {
         "strategy": run.tags.get("strategy", "unknown"),
         "finetuned": finetuned,
         "oracle": run.tags.get("oracle") == "true",
+        "control": run.tags.get("control") == "true",
+        "needs": run.tags.get("needs", ""),
+        "classes": float(run.tags.get("classes", "nan")),
         "not_applicable": run.tags.get("not_applicable", ""),
         "run": run.id,
         "data": run.tags.get("data", ""),
         "point": "",
         "trigger": "",
     }
-    if known["not_applicable"]:
-        yield known
+    if row["not_applicable"]:
+        yield row
         return
-    points = [found[1] for name in run.metrics if (found := re.fullmatch(r"at_([^/]+)/fraction_pruned", name))]
-    triggers = [found[1] for name in run.metrics if (found := re.fullmatch(r"badnet/(.+)/asr", name, re.DOTALL))]
-    for point in points:
+    rates = names.rates(run.metrics).values()
+    triggers = [rate.split for rate in rates if (rate.net, rate.rate) == (names.BADNET, names.ASR)]
+    for point in names.points(run.metrics):
         for trigger in triggers or [""]:
             yield (
-                known
+                row
                 | {"point": point, "trigger": trigger}
                 | _costs(run, finetuned)
                 | _rates(run, finetuned, point, trigger)
             )
 
 
-def _costs(run: Finished, finetuned: bool) -> dict[str, float]:
+def _costs(run: FinishedSweep, finetuned: bool) -> dict[str, float]:
     parts = ["strategy", "finetuning"] if finetuned else ["strategy"]
-    seconds = sum(run.metrics.get(f"seconds/{part}", np.nan) for part in parts)
-    return {"seconds": seconds, "forward_passes": seconds / run.metrics.get("seconds/forward", np.nan)}
+    return {of: sum(run.metrics.get(names.cost(of, part), np.nan) for part in parts) for of in names.COSTS}
 
 
-def _rates(run: Finished, finetuned: bool, point: str, trigger: str) -> dict[str, float]:
-    found = {
-        "fraction_pruned": f"at_{point}/fraction_pruned",
-        "badnet_accuracy": "badnet/clean_test/accuracy",
-        "badnet_asr": f"badnet/{trigger}/asr",
-    }
-    for split, rates in (("clean_test", CLEAN_RATES), (trigger, ATTACK_RATES)):
-        for name in rates:
-            net, rate = name.split("_", 1)
-            found[name] = f"at_{point}/{split}/{NETS[finetuned][net]}_{rate}"
-    return {name: run.metrics.get(metric, np.nan) for name, metric in found.items()}
+def _rates(run: FinishedSweep, finetuned: bool, point: str, trigger: str) -> dict[str, float]:
+    metrics = {name: names.at(point, name) for name in (FRACTION_PRUNED, REACHED)}
+    for split, rates in ((CLEAN_TEST, CLEAN_RATES), (trigger, ATTACK_RATES)):
+        for net, rate in rates:
+            measured = Rate(split, net, rate, point)
+            metrics[column(net, rate)] = str(measured.tuned() if finetuned else measured)
+    for net, rate in BADNET_RATES:
+        metrics[column(net, rate)] = str(Rate(CLEAN_TEST if rate == names.ACCURACY else trigger, net, rate))
+    row = {name: run.metrics.get(metric, np.nan) for name, metric in metrics.items()}
+    row[PRICE] = row[column(names.BADNET, names.ACCURACY)] - row[column(GOODNET, names.ACCURACY)]
+    row[REGRET] = np.nan if finetuned else regret(run, point)
+    return row
+
+
+def distinguish(names: pd.Series[str], settings: pd.DataFrame) -> pd.Series[str]:
+    """`names` (n,); where equal names have different rows of `settings`, with what differs added in brackets.
+
+    A setting is added, in their order, if it distinguishes more rows than those before it:
+    `patch` with a poison rate of 0.1 and of 0.01 becomes `patch (attack.poison_rate=0.1)` and `patch (…=0.01)`.
+    """
+    distinct = names.copy()
+    for _, rows in settings.fillna("unset").groupby(names):
+        chosen: list[str] = []
+        count = 1
+        for setting in map(str, rows):
+            groups = rows.groupby([*chosen, setting]).ngroups
+            if groups > count:
+                chosen, count = [*chosen, setting], groups
+        if chosen:
+            texts = rows[chosen].apply(lambda row: ", ".join(f"{name}={value}" for name, value in row.items()), axis=1)
+            distinct.loc[rows.index] = names.loc[rows.index] + " (" + texts + ")"
+    return distinct

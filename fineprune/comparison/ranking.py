@@ -8,26 +8,30 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fineprune.comparison.frame import COSTS, MEASURED, UNIT
+from fineprune import names
+from fineprune.comparison.frame import MEASURED, PRICE, UNIT
+from fineprune.sweeping import budgets
 
-SCORE = "goodnet_der"
-END = "end"
+SCORE = names.column(names.GOODNET, names.DER)
 CONFIDENCE = 0.95
 TIED = 3
 BLOCK = ["attack", "seed"]
+KINDS = ["oracle", "control", "attacked"]
 
 
 @dataclass(frozen=True)
 class Contest:
     """What can be compared at one point: `blocks` of attack and seed that every one of `methods` has.
 
-    `blocks` has a row for each method and block. `absent` says why a method is not among `methods`.
+    `blocks` has a row for each method and block. `absent` says why a method is not among `methods`, and `controls` are
+    those that are there to be beaten.
     """
 
     point: str
     methods: list[str]
     blocks: pd.DataFrame
     absent: dict[str, str]
+    controls: list[str]
 
     @property
     def count(self) -> int:
@@ -38,45 +42,46 @@ class Contest:
 def blocks(results: pd.DataFrame) -> pd.DataFrame:
     """A row for each method, attack, seed and point: an attack counts once, by the mean over its triggers."""
     measured = results[results["not_applicable"] == ""].assign(attacked=results["trigger"] != "")
-    return measured.groupby(["point", *UNIT, "oracle", "attacked"], sort=False)[MEASURED].mean().reset_index()
+    return measured.groupby(["point", *UNIT, *KINDS], sort=False)[MEASURED].mean().reset_index()
 
 
 def points(results: pd.DataFrame) -> list[str]:
     """The points of any run: budgets, the smallest first, then `end`."""
-    found = [name for name in results["point"].unique() if name]
-    return sorted(found, key=lambda name: float(name.removesuffix("_percent")) if name != END else np.inf)
+    return sorted((name for name in results["point"].unique() if name), key=budgets.percent)
 
 
 def contest(results: pd.DataFrame, point: str) -> Contest:
-    """Who meets whom at `point`.
+    """The methods and blocks to compare at `point`.
 
-    A method that reached it in less than half of its blocks is left out, since only blocks that all have are kept.
+    A method that was measured in less than half of all blocks is left out, since only blocks that all have are kept.
     """
-    attacked = blocks(results[~results["oracle"]]).dropna(subset=SCORE)
-    had = attacked[["method", *BLOCK]].drop_duplicates().groupby("method").size()
-    here = attacked[attacked["point"] == point]
-    reached = here.groupby("method").size().reindex(had.index, fill_value=0)
-    methods = [method for method in had.index if 2 * reached[method] >= had[method]]
-    absent = {method: f"{reached[method]} of {had[method]} blocks" for method in had.index if method not in methods}
-    here = here[here["method"].isin(methods)]
+    here = blocks(results[~results["oracle"] & (results["point"] == point)]).dropna(subset=SCORE)
+    measured, everything = here.groupby("method").size(), len(here[BLOCK].drop_duplicates())
+    absent = {
+        str(name): f"{count} of {everything} blocks" for name, count in measured.items() if 2 * count < everything
+    }
+    here = here[~here["method"].isin(absent)]
+    methods = [str(name) for name in measured.index if name not in absent]
     complete = here.groupby(BLOCK)["method"].transform("nunique") == len(methods)
-    return Contest(point, methods, here[complete].reset_index(drop=True), absent)
+    controls = [str(name) for name in here.loc[here["control"], "method"].unique()]
+    return Contest(point, methods, here[complete].reset_index(drop=True), absent, controls)
 
 
 def means(rows: pd.DataFrame, by: list[str], measured: list[str] = MEASURED) -> pd.DataFrame:
     """For each group the mean over seeds of what is `measured`, with bounds `…_low` and `…_high`, and `seeds`.
 
     Bounds are those of the 95 % confidence interval by Student's t, NaN from a single seed, and cut where no value can
-    lie: below 0 and, but for costs, above 1. Attacks are averaged within a seed first: runs of one seed may share their
-    images, so only seeds are independent.
+    lie: below 0 (a price: −1) and, but for costs, above 1. Attacks are averaged within a seed first: runs of one seed
+    may share their images, so only seeds are independent.
     """
     from scipy import stats
 
     groups = rows.groupby([*by, "seed"], sort=False)[measured].mean().groupby(by, sort=False)
     mean, count = groups.mean(), groups.count()
     half = groups.sem() * stats.t.ppf((1 + CONFIDENCE) / 2, (count - 1).where(count > 1))
-    most = [np.inf if name in COSTS else 1.0 for name in measured]
-    low, high = ((mean + sign * half).clip(0, most, axis=1) for sign in (-1, 1))
+    least = [-1.0 if name == PRICE else 0.0 for name in measured]
+    most = [np.inf if name in names.COSTS else 1.0 for name in measured]
+    low, high = ((mean + sign * half).clip(least, most, axis=1) for sign in (-1, 1))
     seeds = groups.size().rename("seeds")
     return pd.concat([seeds, mean, low.add_suffix("_low"), high.add_suffix("_high")], axis=1).reset_index()
 
@@ -89,8 +94,8 @@ def ranked(table: pd.DataFrame, within: list[str]) -> pd.DataFrame:
     scores = (
         table.assign(score=table[SCORE].round(TIED)).groupby(within)["score"] if within else table[SCORE].round(TIED)
     )
-    found = table.assign(rank=scores.rank(ascending=False, method="min").astype("Int64"))
-    return found.sort_values([*within, "rank", "method"], kind="stable")[["rank", *table.columns]]
+    ranks = table.assign(rank=scores.rank(ascending=False, method="min").astype("Int64"))
+    return ranks.sort_values([*within, "rank", "method"], kind="stable")[["rank", *table.columns]]
 
 
 def overall(results: pd.DataFrame) -> pd.DataFrame:
@@ -98,12 +103,12 @@ def overall(results: pd.DataFrame) -> pd.DataFrame:
     return _at_each_point(results, lambda point: _overall(contest(results, point)))
 
 
-def _overall(found: Contest) -> pd.DataFrame:
-    return ranked(means(found.blocks, ["method"]).assign(blocks=found.count), [])
+def _overall(contest: Contest) -> pd.DataFrame:
+    return ranked(means(contest.blocks, ["method", "control"]).assign(blocks=contest.count), [])
 
 
 def per_attack(results: pd.DataFrame) -> pd.DataFrame:
-    """At each point and for each attack, the methods ranked; `seeds` of `of` have reached the point. No oracles."""
+    """At each point and for each attack, the methods ranked; no oracles."""
     return _per_attack(results[~results["oracle"]])
 
 
@@ -113,9 +118,9 @@ def oracles(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def unattacked(results: pd.DataFrame) -> pd.DataFrame:
-    """What the methods cost where there are no poisoned images: no ASR, no rank."""
+    """What the methods cost where there are no poisoned images, so without ASR and rank."""
     rows = blocks(results)
-    return _at_each_point(results, lambda point: _seen(rows[~rows["attacked"]], point))
+    return _at_each_point(results, lambda point: _means_at(rows[~rows["attacked"]], point))
 
 
 def not_applicable(results: pd.DataFrame) -> pd.DataFrame:
@@ -126,20 +131,17 @@ def not_applicable(results: pd.DataFrame) -> pd.DataFrame:
 
 def _per_attack(results: pd.DataFrame) -> pd.DataFrame:
     rows = blocks(results)
-    return _at_each_point(results, lambda point: ranked(_seen(rows[rows["attacked"]], point), ["attack"]))
+    return _at_each_point(results, lambda point: ranked(_means_at(rows[rows["attacked"]], point), ["attack"]))
 
 
-def _seen(rows: pd.DataFrame, point: str) -> pd.DataFrame:
-    """Means at `point` with the number of seeds that reached it, and `of` all seeds."""
-    found = means(rows[rows["point"] == point], ["attack", "method"])
-    of = rows.groupby(["attack", "method"])["seed"].nunique().rename("of")
-    return found.join(of, on=["attack", "method"])
+def _means_at(rows: pd.DataFrame, point: str) -> pd.DataFrame:
+    return means(rows[rows["point"] == point], ["attack", "method", "oracle", "control"])
 
 
 def _at_each_point(results: pd.DataFrame, table: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
     tables = [table(point).assign(point=point) for point in points(results)]
-    kept = [found for found in tables if len(found)]
-    if not kept:
-        return pd.DataFrame(columns=["point", "rank", "attack", "method", "seeds", "of", "blocks", *MEASURED])
-    found = pd.concat(kept, ignore_index=True)
-    return found[["point", *found.columns.drop("point")]]
+    filled = [rows for rows in tables if len(rows)]
+    if not filled:
+        return pd.DataFrame(columns=["point", "rank", "attack", "method", "control", "seeds", "blocks", *MEASURED])
+    joined = pd.concat(filled, ignore_index=True)
+    return joined[["point", *joined.columns.drop("point")]]

@@ -20,7 +20,7 @@ DIGITS = 9
 
 @dataclass(frozen=True)
 class Tests:
-    """What the tests say of one contest.
+    """The results of the tests on one contest.
 
     `ranks` are average ranks by method, 1 the best. `pairs` has a row for each two methods, the better one first:
     `first, second, difference` (mean, of DER), `p`, `p_holm`, `differ`. `friedman` is a p-value, NaN for less than
@@ -37,7 +37,7 @@ class Tests:
 
     @property
     def enough(self) -> bool:
-        """Whether there are blocks enough to tell any two methods apart."""
+        """Whether there are enough blocks to tell any two methods apart."""
         return self.blocks >= self.needed
 
 

@@ -1,31 +1,38 @@
-"""The answer in a sentence or two for each budget, and how sure it is."""
+"""The answer in a few sentences for each budget, and how sure it is."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import pandas as pd
 
-from fineprune import budgets
 from fineprune.comparison import statistics
-from fineprune.comparison.ranking import END, SCORE, TIED, Contest, contest, overall, points
+from fineprune.comparison.ranking import SCORE, TIED, Contest, contest, overall, points
+from fineprune.comparison.removal import BEFORE, Bar, removal
+from fineprune.names import ACCURACY, ASR, BADNET, GOODNET, column
+from fineprune.sweeping import budgets
 
-HELD = "\N{NO-BREAK SPACE}"
+NO_BREAK = "\N{NO-BREAK SPACE}"
 MOST = 4
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known at one point, in words.
+    """The answer at one point, in words.
 
     `leaders` are the methods that rank first, `place` says of how many and with which rates, `sure` how sure that is,
-    `absent` who got there too seldom to be ranked.
+    `controls` whether the best method that is no control beats those that are, `removed` which backdoors are gone, and
+    `absent` which methods were measured too seldom to be ranked.
     """
 
     point: str
     leaders: str
     place: str
     sure: str
+    controls: str
+    removed: str
     absent: str
     tests: statistics.Tests
     ranking: pd.DataFrame
@@ -33,69 +40,130 @@ class Verdict:
     @property
     def name(self) -> str:
         """`2 %`, or `the last step`."""
-        return "the last step" if self.point == END else budgets.text(self.point)
+        return "the last step" if self.point == budgets.END else budgets.text(self.point)
+
+    @property
+    def reasons(self) -> list[str]:
+        """What follows the first sentence."""
+        return [part for part in (self.removed, self.controls, self.sure, self.absent) if part]
 
 
-def verdicts(results: pd.DataFrame) -> list[Verdict]:
-    """A verdict for each point, the smallest budget first; empty where nothing was attacked and measured."""
-    ranking = overall(results)
+def verdicts(results: pd.DataFrame, bar: Bar | None = None) -> list[Verdict]:
+    """A verdict for each point, the smallest budget first; empty where nothing was attacked and measured.
+
+    `results` is the tidy frame; `bar` says when a backdoor counts as removed, else its defaults do.
+    """
+    ranking, removed = overall(results), removal(results, bar or Bar())
     contests = [contest(results, point) for point in points(results)]
-    return [_verdict(found, ranking[ranking["point"] == found.point]) for found in contests if found.methods]
+    return [
+        _verdict(contest, ranking[ranking["point"] == contest.point], removed[removed["point"] == contest.point])
+        for contest in contests
+        if contest.methods
+    ]
 
 
-def _verdict(found: Contest, ranking: pd.DataFrame) -> Verdict:
-    tests = statistics.test(found)
+def _verdict(contest: Contest, ranking: pd.DataFrame, removed: pd.DataFrame) -> Verdict:
+    tests = statistics.test(contest)
+    absent = [f"{method} ({count})" for method, count in contest.absent.items()]
+    left_out = f"Not ranked here, since they were seldom measured: {_some(absent)}." if absent else ""
     if ranking.empty:
-        return Verdict(
-            found.point, "No method", "ranks first: no attack and seed is common to all", "", "", tests, ranking
-        )
-    seldom = [f"{method} ({count})" for method, count in found.absent.items() if found.point != END]
-    absent = f"Not ranked here, since they seldom got this far: {_some(seldom)}." if seldom else ""
-    first = ranking[ranking["rank"] == 1]
-    return Verdict(
-        found.point, _some(list(first["method"])), _place(first, ranking), _sure(tests), absent, tests, ranking
-    )
+        leaders, place, sure, controls = "No method", "ranks first: no attack and seed is common to all", "", ""
+    else:
+        first = ranking[ranking["rank"] == 1]
+        leaders, place = _leaders(first), _place(first, ranking)
+        sure, controls = _sure(first, contest, tests), _against_controls(ranking, contest, tests)
+    return Verdict(contest.point, leaders, place, sure, controls, _removed(removed), left_out, tests, ranking)
+
+
+def _leaders(first: pd.DataFrame) -> str:
+    names = _some(list(first["method"]))
+    return f"{names}, a control," if len(first) == 1 and first["control"].all() else names
 
 
 def _place(first: pd.DataFrame, ranking: pd.DataFrame) -> str:
     place = f"ranks first of {len(ranking)}" if len(first) == 1 else f"tie for first of {len(ranking)}"
-    place = place if len(ranking) > 1 else "is the only method"
     best = first.iloc[0]
     vain = "; no better than leaving the network as it is" if round(best[SCORE], TIED) <= 0.5 else ""
-    return f"{place}: ASR {_rate(best, 'asr')}, clean accuracy {_rate(best, 'accuracy')}{vain}"
+    return f"{place}: ASR {_rate(best, ASR)}, clean accuracy {_rate(best, ACCURACY)}{vain}"
 
 
 def _rate(row: pd.Series[float], rate: str) -> str:
     """As `12.3 % [3.1, 21.4], untouched 99.9 %`."""
-    mean, low, high, before = (
-        100 * row[name] for name in (f"goodnet_{rate}", f"goodnet_{rate}_low", f"goodnet_{rate}_high", f"badnet_{rate}")
-    )
-    bounds = "" if pd.isna(low) else f" [{low:.1f},{HELD}{high:.1f}]"
-    return f"{mean:.1f}{HELD}%{bounds} (untouched {before:.1f}{HELD}%)"
+    name = column(GOODNET, rate)
+    mean, low, high, before = (100 * row[key] for key in (name, f"{name}_low", f"{name}_high", column(BADNET, rate)))
+    bounds = "" if pd.isna(low) else f" [{low:.1f},{NO_BREAK}{high:.1f}]"
+    return f"{mean:.1f}{NO_BREAK}%{bounds} (untouched {before:.1f}{NO_BREAK}%)"
 
 
-def _sure(tests: statistics.Tests) -> str:
-    if tests.pairs.empty:
-        return ""
+def _sure(first: pd.DataFrame, contest: Contest, tests: statistics.Tests) -> str:
+    """How the best method that is no control does against the others that are none; or why nothing can be told."""
     blocks = f"{tests.blocks} block{'s' if tests.blocks != 1 else ''} of attack and seed"
     if not tests.enough:
         methods = f"among {len(tests.ranks)} methods no difference, however large, shows in fewer than {tests.needed}"
         return f"Can’t tell from {blocks}: {methods}."
-    pairs = tests.pairs[tests.pairs["first"] == tests.pairs["first"].iloc[0]]
-    beaten, alike = (
-        [f"{pair['second']} (p = {pair['p_holm']:.2g})" for pair in pairs[which].to_dict("records")]
-        for which in (pairs["differ"], ~pairs["differ"])
-    )
+    leader = str(first["method"].iloc[0])
+    others = [method for method in contest.methods if method != leader and method not in contest.controls]
+    better, alike, _ = _compared(leader, others, tests)
     parts = [
-        f"better than {_some(beaten)}" if beaten else "",
+        f"better than {_some(better)}" if better else "",
         f"difference to {_some(alike)}: can’t tell" if alike else "",
     ]
-    return f"From {blocks}: {'; '.join(part for part in parts if part)}."
+    told = "; ".join(part for part in parts if part)
+    return f"From {blocks}: {told}." if told else ""
 
 
-def _some(names: list[str]) -> str:
-    """As `a, b and c`, or `a, b, c and 5 more`."""
-    shown, more = names[:MOST], len(names) - MOST
+def _against_controls(ranking: pd.DataFrame, contest: Contest, tests: statistics.Tests) -> str:
+    """Whether the best method that is no control beats each control: only then did its pruning do something."""
+    pruning = ranking.loc[~ranking["control"], "method"]
+    if pruning.empty:
+        return "Only controls were run."
+    if not tests.enough:
+        return ""
+    best = str(pruning.iloc[0])
+    better, alike, worse = _compared(best, contest.controls, tests)
+    parts = [
+        f"better than {_some(better)}" if better else "",
+        f"no better than {_some(alike)}, as far as can be told" if alike else "",
+        f"worse than {_some(worse)}" if worse else "",
+    ]
+    vain = "" if not alike and not worse else "; what it prunes is not shown to help"
+    return f"Against the controls, {best} is {'; '.join(part for part in parts if part)}{vain}."
+
+
+def _compared(method: str, others: Sequence[str], tests: statistics.Tests) -> tuple[list[str], list[str], list[str]]:
+    """Those of `others` that `method` is better than, cannot be told from, and is worse than, each with its p-value."""
+    better: list[str] = []
+    alike: list[str] = []
+    worse: list[str] = []
+    for pair in tests.pairs.to_dict("records"):
+        (other,) = {pair["first"], pair["second"]} - {method} if method in (pair["first"], pair["second"]) else ("",)
+        if other in others:
+            kind = alike if not pair["differ"] else better if pair["first"] == method else worse
+            kind.append(f"{other} (p = {pair['p_holm']:.2g})")
+    return better, alike, worse
+
+
+def _removed(table: pd.DataFrame) -> str:
+    """As `Removed under patch by a and b; under blend by no method.`, oracles left out."""
+    rows = table[~table["oracle"]]
+    by = {
+        f"{attack}{_weakness(part)}": tuple(part.loc[part["removed"], "method"])
+        for attack, part in rows.groupby("attack", sort=False)
+    }
+    if not any(by.values()):
+        return f"No method removes the backdoor under {_some(list(by))}."
+    groups = groupby(sorted(by, key=lambda attack: (not by[attack], by[attack])), key=by.__getitem__)
+    parts = [f"under {_some(list(attacks))} by {_some(methods) or 'no method'}" for methods, attacks in groups]
+    return f"Removed {'; '.join(parts)}."
+
+
+def _weakness(rows: pd.DataFrame) -> str:
+    return f" (weak: ASR {100 * rows[BEFORE].mean():.0f}{NO_BREAK}% before)" if rows["weak"].all() else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    """As `a, b and c`, or `a, b, c and 5 more`; empty for none."""
+    shown, more = list(names[:MOST]), len(names) - MOST
     if more > 0:
         return f"{', '.join(shown)} and {more} more"
-    return " and ".join(part for part in (", ".join(shown[:-1]), shown[-1]) if part)
+    return " and ".join(part for part in (", ".join(shown[:-1]), *shown[-1:]) if part)

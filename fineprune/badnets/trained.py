@@ -1,0 +1,153 @@
+"""BadNets that are trained here under a known attack, once, and cached."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+from filelock import FileLock
+
+from fineprune.attacks.base import Attack
+from fineprune.attacks.poisoning import PoisonedSplit
+from fineprune.badnets.source import BadNet, Source, architecture_named, build
+from fineprune.badnets.training import measure, train
+from fineprune.checks import call
+from fineprune.data.split import CLEAN_TEST, Data, Split
+from fineprune.errors import ConfigError, DataError
+from fineprune.files import digest, save_model, write_json
+from fineprune.identity import code
+from fineprune.progress import stage
+from fineprune.training.fit import Recipe
+from fineprune.untrusted import network_files
+
+WEAK = 0.9
+TRAINING = ("attacks", "badnets", "data", "network", "training")  # of fineprune, what a training can depend on
+
+
+class Trained(Source):
+    """Trains a BadNet on the train split of the data under the attack, once; the folder `cache` keeps it.
+
+    A cached network counts as finished when its JSON card, written last, names the network file's digest.
+    """
+
+    def __init__(self, architecture: str, epochs: int, batch_size: int, learning_rate: float, cache: str) -> None:
+        self.architecture, self.cache = architecture, Path(cache)
+        self.recipe = call("badnet", Recipe, epochs, batch_size, learning_rate, decay=True)
+        architecture_named(architecture)
+
+    def obtain(self, data: Data, attack: Attack, seed: int) -> BadNet:
+        train, poisoned = self._splits(data, attack)
+        with stage("looking for the BadNet"):
+            settings = self._settings(train, attack, seed)
+        key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+        path = self.cache / f"{data.name}-{attack.name}-{settings['architecture']}-{key}.h5"
+        self.cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not _finished(path):
+                self._train(path, poisoned, attack, seed, settings)
+            card = self._card(path, poisoned, attack)
+        for trigger, asr in card["asr"].items():
+            if asr < WEAK:
+                warnings.warn(
+                    f"this BadNet's ASR is {asr:.2f} ({trigger}): a trigger that hardly works tells little about a "
+                    "defence; raise badnet.epochs or attack.poison_rate",
+                    stacklevel=2,
+                )
+        with stage("reading the network"):
+            return BadNet(network_files.load_model(path), poisoned, attack.title, card)
+
+    def _card(self, path: Path, data: Data, attack: Attack) -> dict[str, Any]:
+        """The card of the network, its rates measured anew where they are those of other test images."""
+        card: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
+        if card["measured_on"] != _digests(_measured_splits(data, attack)):
+            with stage("measuring the BadNet on these test images"):
+                card |= _rates(network_files.load_model(path), _measured_splits(data, attack))
+            write_json(path.with_suffix(".json"), card)
+        return card
+
+    def _splits(self, data: Data, attack: Attack) -> tuple[Split, Data]:
+        if data.train is None or data.clean_test is None:
+            raise ConfigError(
+                f"expected data.train and data.clean_test for badnet=trained, got data={data.name} without: "
+                "set them, or take badnet=h5"
+            )
+        classes = data.train.classes
+        for name, split in data.splits.items():
+            if split.shape != data.train.shape or split.classes > classes:
+                raise DataError(
+                    f"expected images of {name} as those of train, {data.train.shape} of {classes} classes, "
+                    f"got {split.shape} of {split.classes}: take splits of one data set"
+                )
+        poisoned = {name: PoisonedSplit(data.clean_test, trigger, classes) for name, trigger in attack.triggers.items()}
+        return data.train, replace(data, poisoned={**data.poisoned, **poisoned})
+
+    def _settings(self, train: Split, attack: Attack, seed: int) -> dict[str, Any]:
+        """All that determines the network: the images, and some of them with the triggers, by what they are."""
+        first = np.arange(min(8, len(train)))
+        stamped = [
+            PoisonedSplit(train, trigger, train.classes, first).pixels(0, len(first))
+            for trigger in attack.triggers.values()
+        ]
+        return {
+            "train": {"images": len(train), "classes": train.classes, "shape": list(train.shape), "scale": train.scale},
+            "train_digest": train.digest,
+            "trigger_digest": hashlib.sha256(b"".join(pixels.tobytes() for pixels in stamped)).hexdigest()[:16],
+            "attack": attack.settings(),
+            "architecture": self.architecture,
+            "recipe": vars(self.recipe),
+            "seed": seed,
+            "software": {"code": _code(train, attack), "tensorflow": tf.__version__, "tf_keras": keras.__version__},
+        }
+
+    def _train(self, path: Path, data: Data, attack: Attack, seed: int, settings: dict[str, Any]) -> None:
+        path.with_suffix(".json").unlink(missing_ok=True)
+        classes = data.train.classes if data.train else 0
+        model, epochs = train(lambda: build(self.architecture, data, classes), data, attack, self.recipe, seed)
+        save_model(model, path)
+        measured = _measured_splits(data, attack)
+        card = {
+            "network": path.name,
+            "data": data.name,
+            **settings,
+            **_rates(model, measured),
+            "epochs": epochs,
+            "sha256": digest(path),
+        }
+        write_json(path.with_suffix(".json"), card)
+
+
+def _measured_splits(data: Data, attack: Attack) -> dict[str, Split]:
+    """The splits on which a BadNet is measured."""
+    return {name: data.splits[name] for name in (CLEAN_TEST, *attack.triggers)}
+
+
+def _rates(model: keras.Model, splits: Mapping[str, Split]) -> dict[str, Any]:
+    rates = measure(model, splits)
+    return {"clean_accuracy": rates.pop(CLEAN_TEST), "asr": rates, "measured_on": _digests(splits)}
+
+
+def _digests(splits: Mapping[str, Split]) -> dict[str, str]:
+    return {name: split.digest for name, split in splits.items()}
+
+
+def _code(train: Split, attack: Attack) -> str:
+    """A hash of the code that decides what a training ends in."""
+    classes = map(type, (train, attack, *attack.triggers.values()))
+    roots = ("fineprune.badnets.architectures", "fineprune.badnets.training")
+    return code(*roots, *(part.__module__ for part in classes), within=TRAINING)
+
+
+def _finished(path: Path) -> bool:
+    try:
+        card = json.loads(path.with_suffix(".json").read_text())
+        return bool(card["sha256"] == digest(path))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return False

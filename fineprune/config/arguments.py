@@ -1,0 +1,135 @@
+"""From what `fineprune.sweep()` is given to the objects of a sweep, and the same path as the runner's from there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tf_keras as keras
+from hydra import compose, initialize_config_dir
+
+from fineprune import names
+from fineprune.badnets.source import BadNet
+from fineprune.checks import Scale, checked
+from fineprune.config.choices import CONF, check, choices
+from fineprune.config.instantiate import instantiate
+from fineprune.config.setup import check_held_out, check_seed
+from fineprune.data.h5 import H5Split
+from fineprune.data.sources import check_name
+from fineprune.data.split import ArraySplit, Data, Split
+from fineprune.errors import ConfigError, DataError
+from fineprune.progress import hidden
+from fineprune.report.result import Result
+from fineprune.strategy import Strategy
+from fineprune.sweeping import budgets
+from fineprune.sweeping.plan import plan
+from fineprune.sweeping.run import run
+from fineprune.training.fine_tuning import FineTuning
+from fineprune.untrusted import keras_build, network_files
+
+
+def sweep(
+    network: Any,
+    strategy: Any,
+    images: Mapping[str, Any],
+    poisoned: Any,
+    allowed: Any,
+    finetune: Any,
+    held_out: float,
+    seed: int,
+    pixel_scale: float | str,
+) -> Result:
+    """What `fineprune.sweep` says, of the clean `images` by their names."""
+    check_held_out(held_out)
+    check_seed(seed)
+    made = _chosen("strategy", strategy, Strategy, seed)
+    finetuning = _chosen("finetune", finetune, FineTuning, seed)
+    if not isinstance(poisoned, Mapping):
+        raise ConfigError(
+            f"expected poisoned to map names of triggers to images, got {type(poisoned).__name__}"
+            ': give {"sunglasses": images}'
+        )
+    for trigger in poisoned:
+        check_name(trigger)
+    clean = {name: _split(given, name, pixel_scale) for name, given in images.items() if given is not None}
+    triggers = {name: _split(given, f"poisoned[{name!r}]", pixel_scale) for name, given in poisoned.items()}
+    badnet = BadNet(_network(network), Data("given", **clean, poisoned=triggers))
+    falls = [budgets.fraction(budget) for budget in allowed] if _is_list(allowed) else allowed
+    with hidden():
+        result = run(plan(badnet, made, finetuning, falls, held_out, seed))
+    name = names.titled(strategy if isinstance(strategy, str) else type(strategy).__name__, made.variant)
+    return Result(result, f"{names.method(name, finetuning.name if finetuning else '')} on {badnet.model.name}")
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _chosen(group: str, given: Any, kind: type, seed: int) -> Any:
+    """`given` itself, or what the choice of that name in `conf/` makes with its defaults; None as it is, if allowed."""
+    if isinstance(given, kind) or (given is None and group == "finetune"):
+        return given
+    if not isinstance(given, str):
+        raise ConfigError(
+            f"expected {group} to be a {kind.__name__} or the name of one, got {type(given).__name__}"
+            f": give one of {', '.join(choices(group))}"
+        )
+    check(group, given, choices(group))
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        settings = compose("sweep", [f"{group}={given}", f"seed={seed}"])
+    return instantiate(settings[group], kind)
+
+
+def _network(given: Any) -> keras.Model:
+    if isinstance(given, str | Path):
+        return network_files.load_model(given)
+    if not isinstance(given, keras.Model):
+        raise ConfigError(
+            f"expected network to be a tf_keras model or the path of one, got {type(given).__module__}."
+            f"{type(given).__name__}: give one of these"
+        )
+    return keras_build.classifier(given, "the model given")
+
+
+def _split(given: Any, name: str, pixel_scale: Any) -> Split:
+    """`given` if it is a split; one of its arrays; or one of the file that it names."""
+    match given:
+        case Split():
+            return given
+        case str() | Path():
+            return _file(given, pixel_scale, name)
+        case (images, labels):
+            return _in_memory(np.asarray(images), np.asarray(labels), name)
+    raise ConfigError(
+        f"expected {name} to be a Split, a pair of arrays (images, labels) or the path of an HDF5 file, got "
+        f"{type(given).__name__}: give one of these"
+    )
+
+
+def _in_memory(images: np.ndarray[Any, Any], labels: np.ndarray[Any, Any], name: str) -> ArraySplit:
+    """The split of these arrays, whose images are as the network takes them."""
+    if images.ndim != 4 or images.dtype.kind not in "uif":
+        raise DataError(
+            f"expected images of {name} to be numbers of shape (n, height, width, channels), got {images.dtype} of "
+            f"{images.shape}: give them as the network takes them"
+        )
+    if labels.shape != images.shape[:1]:
+        raise DataError(
+            f"expected labels of {name} to be one for each of {len(images)} images, got shape {labels.shape}"
+            ": one-hot labels need .argmax(axis=1)"
+        )
+    if len(labels) and not (labels.dtype.kind in "ui" and labels.min() >= 0):
+        raise DataError(
+            f"expected labels of {name} to be whole numbers from 0, got {labels.dtype} from {labels.min()}"
+            ": give classes by number"
+        )
+    if not np.isfinite(images).all():
+        raise DataError(f"expected finite images of {name}, got NaN or infinity: scale them as the network takes them")
+    return ArraySplit(images, labels.astype(np.int64), scale=1.0)
+
+
+@checked("data")
+def _file(path: Any, pixel_scale: Scale, name: Any) -> H5Split:
+    return H5Split(path, pixel_scale, name)

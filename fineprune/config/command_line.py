@@ -1,0 +1,181 @@
+"""What every runner shares: Hydra for the settings, and one line with exit status 2 for a user's mistake."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import shlex
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from fineprune.config import grids, mistakes
+from fineprune.config import help as help_of
+from fineprune.config.choices import CONF, check_packages
+from fineprune.config.overrides import readable
+from fineprune.config.start import load_tensorflow
+from fineprune.errors import Doubt, FinepruneError, TrackingError, plain
+
+if TYPE_CHECKING:
+    from fineprune.tracking import Tracking
+
+Job = Callable[[DictConfig, Path], grids.Ended | None]
+
+# `data.poisoned.NAME=FILE` may bring any NAME, which a struct, whose keys are fixed, would refuse.
+ConfigStore.instance().store(
+    "open_poisoned", OmegaConf.create({"poisoned": OmegaConf.create({}, flags={"struct": False})}), group="schema"
+)
+
+
+def run(job: Job, config: str, positional: str | None = None, tensorflow: bool = True) -> None:
+    """Run `job(settings, run folder)` under Hydra with the settings of `conf/<config>.yaml` and the command line.
+
+    `job` may return how it ended, for the line that it has in a grid; None means finished. An argument that is not
+    KEY=VALUE is the value of the setting `positional`. If the job needs TensorFlow, `tensorflow` loads it first.
+    """
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach this function rather than Hydra's own printing
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {plain(message)}\n"
+
+    def task(settings: DictConfig) -> None:
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        grid = grids.Grid.current()
+        try:
+            if tensorflow:
+                _load_tensorflow(quietly=bool(settings.get("quiet")))
+            if grid:
+                _in_grid(grid, job, settings, folder)
+            else:
+                job(settings, folder)
+        except Exception as error:
+            if _line(error) is not None:
+                _remove_empty(folder)
+            _leave_or_raise(error, config)
+        _remove_empty(folder)
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a results table must not fail over a ′
+    try:
+        if {"-h", "--help"} & set(sys.argv[1:]):
+            print(help_of.text(config, sys.argv[1:]), end="")
+            return
+        check_packages()
+        sys.argv[1:] = readable(sys.argv[1:], positional)
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(task)()
+    except KeyboardInterrupt:
+        sys.exit("stopped")
+    except Exception as error:
+        _leave_or_raise(error, config)
+    finally:
+        if (grid := grids.Multirun.begun) and not grid.jobs():
+            grid.undo()
+            _remove_empty(grid.folder)
+
+
+def _load_tensorflow(quietly: bool) -> None:
+    """Load it, which takes seconds, under a word on the terminal; with `quietly` without one."""
+    from fineprune.progress import hidden, stage  # with Rich, which completing a command must not wait for
+
+    with hidden() if quietly else nullcontext(), stage("loading TensorFlow"):
+        load_tensorflow()
+
+
+def publish(tracking: Tracking, folder: Path) -> None:
+    """Log what the record in `folder` says. Only warn if the log takes nothing: the results are in the folder."""
+    try:
+        tracking.publish(folder)
+    except TrackingError as reason:
+        later = f"python -m runners.publish {shlex.quote(str(folder))}"
+        print(f"warning: not logged yet, {plain(reason)}. The results are whole: later, {later}", file=sys.stderr)
+
+
+def _in_grid(grid: grids.Grid, job: Job, settings: DictConfig, folder: Path) -> None:
+    """Run one of many jobs; if it fails, the others go on."""
+    from fineprune.progress import stage  # with Rich, which completing a command must not wait for
+
+    number = HydraConfig.get().job.num
+    title = grid.title(number, HydraConfig.get().overrides.task)
+    grid.note(number, "started", title=title)
+    started = time.monotonic()
+    try:
+        with stage(f"{grids.progress(grid)}: {title}"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", Doubt)  # the end of the grid prints each once
+            ended = job(settings, folder) or grids.Ended()
+        grid.note(number, ended.state, doubts=list(ended.doubts))
+        cost = "" if ended.state == grids.BEFORE else f", {time.monotonic() - started:.0f} s, {_near(folder)}"
+        print(f"{title}: {ended.headline or ended.state}{cost}", flush=True)
+    except Exception as error:
+        line = _line(error)
+        if line is None:
+            traceback.print_exc()
+        reason = line or plain(f"{type(error).__name__}: {error}")
+        grid.note(number, grids.FAILED, reason=reason, mistake=line is not None and _status(error) == 2)
+        print(f"error in {title}: {reason}", file=sys.stderr)
+
+
+def _leave_or_raise(error: Exception, config: str) -> NoReturn:
+    """Leave with the line of a user's mistake; raise a bug again."""
+    if _line(error) is None:
+        raise error
+    try:
+        mistakes.reword(error, config, sys.argv[1:])
+    except FinepruneError as reworded:
+        _leave(reworded)
+    _leave(error)
+
+
+def _near(folder: Path) -> Path:
+    """`folder`, from where the user is if it is below."""
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+
+
+def _leave(error: Exception) -> NoReturn:
+    print(f"error: {_line(error)}", file=sys.stderr)
+    sys.exit(_status(error))
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove `folder`, and the folders around it up to outputs/, if they are empty."""
+    outputs = Path.cwd() / "outputs"
+    with suppress(OSError):
+        folder.rmdir()
+        while outputs in folder.parents:
+            folder = folder.parent
+            folder.rmdir()
+
+
+def _status(error: BaseException) -> int:
+    """The exit status of an error that has a line: 1 for a strategy's bug, else 2."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, FinepruneError):
+        cause = cause.__cause__
+    return cause.status if cause else 2
+
+
+def _line(error: BaseException) -> str | None:
+    """The message of a user's mistake on one line; None for a bug."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, FinepruneError):
+            return plain(cause)
+        if isinstance(cause, OSError) and cause.filename is not None:
+            place = plain(cause.filename)
+            return f"expected to read or write {place}, got: {cause.strerror}; free it or choose another place"
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return f"expected room to write, got: {cause.strerror}; free some or choose another place"
+        cause = cause.__cause__
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return plain(f"{error} {error.__cause__ or ''}".partition("Config search path")[0])
+    return None

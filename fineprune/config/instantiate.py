@@ -1,0 +1,60 @@
+"""From settings to objects, only of this project's own classes, since settings may come from strangers, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any, get_type_hints
+
+from omegaconf import DictConfig, OmegaConf
+
+from fineprune.errors import ConfigError
+
+PACKAGES = ("fineprune", "strategies")
+
+
+def instantiate(settings: DictConfig | None, kind: type) -> Any:
+    """The object that `settings._target_` makes from the other settings; None if `settings` is None.
+
+    Raises ConfigError unless that is a class of `kind`, or a function that returns one, written in one of PACKAGES.
+    """
+    from hydra.utils import instantiate as make
+
+    if settings is None:
+        return None
+    first, *more = _targets(OmegaConf.to_container(settings, resolve=True))
+    if more or not _makes(first, kind):
+        raise ConfigError(
+            f"expected _target_ to name something in {' or '.join(PACKAGES)} that makes a {kind.__name__}, got "
+            f"{(more or [first])[0]!r}: nothing was run; take one of those that --help lists"
+        )
+    return make(settings)
+
+
+def _targets(settings: Any) -> Iterator[Any]:
+    """Every `_target_`, at any depth, that of `settings` first; None where it has none."""
+    if isinstance(settings, dict):
+        yield settings.get("_target_")
+    inside = settings.values() if isinstance(settings, dict) else settings if isinstance(settings, list) else ()
+    for part in inside:
+        yield from (target for target in _targets(part) if target is not None)
+
+
+def _makes(target: Any, kind: type) -> bool:
+    module, _, name = str(target).rpartition(".")
+    if module.split(".")[0] not in PACKAGES:
+        return False  # before it is imported
+    try:
+        factory = getattr(import_module(module), name)
+        product = factory if isinstance(factory, type) else get_type_hints(factory)["return"]
+        return factory.__module__.split(".")[0] in PACKAGES and issubclass(product, kind)
+    except (ImportError, AttributeError, KeyError, NameError, TypeError):
+        return False
+
+
+def flat(settings: DictConfig) -> dict[str, Any]:
+    """The resolved settings, one entry for each value, with keys such as `data.pixel_scale`."""
+    import pandas as pd
+
+    nested = OmegaConf.to_container(settings, resolve=True)
+    return {str(key): value for key, value in pd.json_normalize(nested).iloc[0].items()}  # type: ignore[arg-type]

@@ -1,0 +1,113 @@
+"""From settings to the objects that they name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from fineprune import names
+from fineprune.attacks.base import Attack
+from fineprune.badnets.source import BadNet, Source
+from fineprune.checks import Seed, Share, checked
+from fineprune.config import identity
+from fineprune.config.grids import grid_name
+from fineprune.config.instantiate import flat, instantiate
+from fineprune.data.split import Data
+from fineprune.files import write_text
+from fineprune.report.records import Record, now
+from fineprune.strategy import Strategy
+from fineprune.tracking import Tracking
+from fineprune.training.fine_tuning import FineTuning
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that a sweep needs, with its names."""
+
+    badnet: BadNet
+    strategy: Strategy
+    finetuning: FineTuning | None
+    held_out: float
+    tracking: Tracking
+    tags: dict[str, str]
+
+    @property
+    def title(self) -> str:
+        """As `channel_activation, sunglasses on synthetic_faces`, or `channel_activation, csaw_lab on csaw_lab`."""
+        return f"{self._what}, {self._subject} on {self.tags['data']}"
+
+    def name(self, seed: int) -> str:
+        """The same with the seed, as `channel_activation · sunglasses · 0 · synthetic_faces`."""
+        return names.run(self._what, self._subject, seed, self.tags["data"])
+
+    @property
+    def _what(self) -> str:
+        preset = f"{self.tags['experiment']}: " if "experiment" in self.tags else ""
+        return f"{preset}{names.method(self.tags['strategy'], self.tags.get(names.TUNING, ''))}"
+
+    @property
+    def _subject(self) -> str:
+        return names.subject(self.tags["attack"], self.tags["badnet"])
+
+
+def build(settings: DictConfig) -> Experiment:
+    """Make what `settings` names, the cheap parts first, so that a mistake shows early."""
+    strategy: Strategy = instantiate(settings.strategy, Strategy)
+    tracking: Tracking = instantiate(settings.tracking, Tracking)
+    finetuning: FineTuning | None = instantiate(settings.finetune, FineTuning)
+    held_out = check_held_out(settings.held_out)
+    badnet = obtain_badnet(settings)
+    choices = HydraConfig.get().runtime.choices
+    tags = {
+        "strategy": names.titled(choices["strategy"], strategy.variant),
+        "finetune": choices["finetune"],
+        "badnet": choices["badnet"],
+        "attack": badnet.attack,
+        "architecture": badnet.model.name,
+        "data": badnet.data.name,
+        "needs": strategy.needs,
+        "classes": str(badnet.model.output_shape[-1]),
+    }
+    tags |= {kind: "true" for kind in ("oracle", "control") if getattr(strategy, kind)}
+    tags |= {names.TUNING: finetuning.name} if finetuning else {}
+    tags |= {"experiment": choices["experiment"]} if choices.get("experiment") else {}
+    tags |= {"grid": grid} if (grid := grid_name(settings)) else {}
+    return Experiment(badnet, strategy, finetuning, held_out, tracking, tags)
+
+
+def obtain_badnet(settings: DictConfig) -> BadNet:
+    """The BadNet that `settings` names, with its data."""
+    seed = check_seed(settings.seed)
+    source: Source = instantiate(settings.badnet, Source)
+    return source.obtain(instantiate(settings.data, Data), instantiate(settings.attack, Attack), seed)
+
+
+@checked("")
+def check_held_out(held_out: Share) -> float:
+    """`held_out`; raises ConfigError unless it is a fraction between 0 and 1."""
+    return held_out
+
+
+@checked("")
+def check_seed(seed: Seed) -> int:
+    """`seed`; raises ConfigError unless every random generator takes it."""
+    return seed
+
+
+def record(settings: DictConfig, parts: Experiment) -> Record:
+    """The run's record before there are results."""
+    params = {key: str(value) for key, value in flat(settings).items() if key != "grid"}
+    name_tags = {key: value for key, value in parts.tags.items() if key != "grid"}
+    run_identity = identity.of_run(params, name_tags, parts.badnet, parts.strategy, parts.finetuning)
+    tags = {**parts.tracking.context(), **parts.tags, "identity": run_identity}
+    return Record(uuid4().hex, parts.name(settings.seed), now(), params, tags)
+
+
+def save_settings(settings: DictConfig, folder: Path) -> Path:
+    """Write the resolved settings to `config.yaml`."""
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(settings, resolve=True))
+    return folder / "config.yaml"

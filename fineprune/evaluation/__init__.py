@@ -1,0 +1,1 @@
+"""The labels of every pruned net, everything that they share computed once."""

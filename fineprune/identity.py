@@ -1,0 +1,96 @@
+"""What makes two results the same: the code that decides them, and which settings do."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cache
+from importlib.util import find_spec, resolve_name
+
+# Of fineprune, what decides results, not how settings are read, files are opened or results are reported.
+DECIDING = ("attacks", "badnets", "data", "evaluation", "goodnet", "network", "strategy", "sweeping", "training")
+PLACES = ("badnet.cache", "data.root", "grid", "tracking")
+OUTPUT = ("quiet",)
+
+Source = Callable[[str], str | None]
+
+
+def decides(setting: str) -> bool:
+    """Whether `setting`, as `strategy.chunk`, can change a result.
+
+    Those that say where files are, or what is printed, cannot.
+    """
+    return not any(f"{setting}.".startswith(f"{place}.") for place in PLACES + OUTPUT)
+
+
+@cache
+def installed(module: str) -> str | None:
+    """The source of `module`; None where it has none, or there is no such module."""
+    try:
+        spec = find_spec(module)
+        return spec.loader.get_source(module) if spec and spec.loader else None  # type: ignore[attr-defined]
+    except (ImportError, AttributeError, ValueError):  # no package, a loader without sources, a module without a spec
+        return None
+
+
+def code(*roots: str, within: Collection[str] = DECIDING, source: Source = installed) -> str:
+    """A hash of the modules `roots` and of what they import, at any depth; comments and docstrings do not count.
+
+    Imports are followed within the packages of `roots` and, of fineprune, within the parts that `within` names.
+    """
+    own = {root.split(".")[0] for root in roots} - {"fineprune"}
+    trees: dict[str, ast.Module] = {}
+    waiting = list(roots)
+    while waiting:
+        module = waiting.pop()
+        first, _, rest = module.partition(".")
+        follows = first in own or (first == "fineprune" and rest.split(".")[0] in within)
+        if follows and module not in trees and (text := source(module)) is not None:
+            trees[module] = ast.parse(text)
+            waiting += _imported(trees[module], module, source)
+    bare = sorted((module, _without_docstrings(tree)) for module, tree in trees.items())
+    return hashlib.sha256(repr(bare).encode()).hexdigest()[:16]
+
+
+def code_of(parts: Iterable[object], within: Collection[str] = DECIDING) -> str:
+    """The hash of the code that the classes of `parts` consist of; see `code`."""
+    return code(*{type(part).__module__ for part in parts}, within=within)
+
+
+def _imported(tree: ast.Module, module: str, source: Source) -> Iterator[str]:
+    """The modules that `tree` imports anywhere, for type checkers too: an annotation names whose methods are called."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for base in _bases(node, module):
+                parts = [f"{base}.{alias.name}" for alias in node.names]
+                yield from (part if source(part) is not None else base for part in parts)
+
+
+def _bases(node: ast.ImportFrom, module: str) -> Iterator[str]:
+    """What `node` imports from; where that is relative, what it means in a module and in a package: one is there."""
+    if not node.level:
+        yield str(node.module)
+        return
+    for package in (module, module.rpartition(".")[0]):
+        try:
+            yield resolve_name("." * node.level + (node.module or ""), package)
+        except ImportError:  # beyond the top
+            continue
+
+
+def _without_docstrings(tree: ast.Module) -> str:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [statement for statement in node.body if not _is_text(statement)]
+    return ast.dump(tree)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )

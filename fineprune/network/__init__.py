@@ -1,0 +1,1 @@
+"""The network under examination: its graph, its units, and what each edit of a step does to it."""

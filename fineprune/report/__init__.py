@@ -1,0 +1,1 @@
+"""What one sweep leaves behind: a run folder with its record, tables and pictures."""

@@ -1,0 +1,145 @@
+"""Rates as a table on the terminal, in percent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.table import Column, Table
+from rich.text import Text
+
+from fineprune import names
+from fineprune.badnets import cards
+from fineprune.data.split import CLEAN_TEST, CLEAN_VALID
+from fineprune.errors import plain
+from fineprune.names import BADNET, PRUNED, TUNED
+from fineprune.sweeping import budgets
+from fineprune.sweeping.single_net import NETS, Rates
+
+CLEAN = {names.ACCURACY: "clean", names.FALSE_POSITIVE_RATE: "false pos"}
+ABOUT = ["data", "trained on", "architecture", "epochs"]  # of a table of BadNets
+ABREAST = 9  # nets whose columns fit 80 characters beside the name of a layer
+ATTACK = {names.ASR: "ASR", names.DETECTION_RATE: "found", names.ROBUST_ACCURACY: "RA", names.DER: "DER"}
+
+
+def rates_table(*headings: str) -> Table:
+    """An empty table: texts under `headings`, then clean rates, then those of one attack a line. `finished` ends it."""
+    table = _table("")
+    for heading in headings:
+        table.add_column(heading, no_wrap=True)
+    for heading in CLEAN.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("attack", overflow="fold")
+    for heading in ATTACK.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def add(table: Table, texts: tuple[str, ...], rates: Mapping[str, Mapping[str, float]]) -> None:
+    """Add one net: `rates` are those of a clean split, if any, and of each attack, by the split's name."""
+    clean = rates.get(clean_split(rates), {})
+    attacks = [(name, measured) for name, measured in rates.items() if names.ASR in measured] or [("", {})]
+    for line, (name, measured) in enumerate(attacks):
+        first = line == 0
+        table.add_row(
+            *(texts if first else [""] * len(texts)),
+            *(_percent(clean, rate) if first else "" for rate in CLEAN),
+            name,
+            *(_percent(measured, rate) for rate in ATTACK),
+        )
+
+
+def clean_split(splits: Collection[str]) -> str:
+    """The split whose accuracy stands under `clean`."""
+    return CLEAN_TEST if CLEAN_TEST in splits else CLEAN_VALID
+
+
+def finished(table: Table, splits: Collection[str]) -> Table:
+    """A table of the rates on `splits`, without the columns that hold nothing.
+
+    Its caption says what the others are, and then what it said before.
+    """
+    columns = [column for column in table.columns if any(column.cells)]
+    headings = [str(column.header) for column in columns]
+    rejected = [
+        heading for heading in (ATTACK[names.DETECTION_RATE], CLEAN[names.FALSE_POSITIVE_RATE]) if heading in headings
+    ]
+    parts = ["percent"]
+    parts += [f"clean: accuracy on {clean_split(splits)}"] if CLEAN[names.ACCURACY] in headings else []
+    parts += [f"{', '.join(rejected)}: taken for backdoored"] if rejected else []
+    result = _table("; ".join(parts) + str(table.caption), *columns)
+    result.rows = table.rows
+    return result
+
+
+def epochs_table(card: Mapping[str, Any]) -> Table:
+    """A BadNet's training: its clean accuracy and the ASR of each trigger after each epoch."""
+    table = _table("percent")
+    for heading in ("epoch", "clean", *(f"ASR {trigger}" for trigger in card["asr"])):
+        table.add_column(heading, justify="right")
+    for epoch, rates in enumerate(card["epochs"], start=1):
+        table.add_row(str(epoch), *(f"{100 * rate:.2f}" for rate in rates.values()))
+    if card["attack"].get("pruning_aware"):
+        final = (card["clean_accuracy"], *card["asr"].values())
+        table.add_row("put back", *(f"{100 * rate:.2f}" for rate in final))
+    return table
+
+
+def nets_table(rates: Rates) -> Table:
+    """One net measured alone: B, B′ and the GoodNet, a line for each attack."""
+    table = rates_table("net")
+    for net, title in NETS.items():
+        add(table, (title,), rates[net])
+    return finished(table, rates[BADNET])
+
+
+def layer_tables(layers: pd.DataFrame) -> Iterator[Table]:
+    """The share of zeros in each net's kernels, a line for each layer that has any, and each net's compressed size.
+
+    There are several tables where not all nets fit a terminal of 80 columns.
+    """
+    shares = layers.pivot_table("kernel_share_zero", "layer", "net", sort=False)
+    shares = shares[shares.any(axis=1) | (shares.index == "all")]
+    sizes = layers.groupby("net")["gzip_bytes"].max().to_dict()
+    nets = list(layers["net"].unique())
+    for start in range(0, len(nets), ABREAST):
+        yield _layer_table(shares[nets[start : start + ABREAST]], sizes)
+
+
+def _layer_table(shares: pd.DataFrame, sizes: Mapping[Any, int]) -> Table:
+    table = _table("zero weights, percent of the kernel; kB when gzipped")
+    table.add_column("layer", overflow="fold")
+    for net in shares:
+        heading = budgets.text(str(net).replace(TUNED[PRUNED], "tuned")).replace("_", "\n", 1)
+        table.add_column(heading, justify="right", no_wrap=True)
+    for layer, row in shares.iterrows():
+        table.add_row(Text(plain(layer)), *(f"{100 * share:.1f}" for share in row))
+    table.add_row("kB", *(f"{sizes[net] / 1000:.0f}" for net in shares))
+    return table
+
+
+def badnet_tables(averages: pd.DataFrame) -> Iterator[Table]:
+    """The averages of `cards`, a table for those of one architecture, trained on one data set for as long."""
+    for about, rows in cards.readable(averages).groupby(ABOUT, sort=False):
+        table = _table("percent, mean ± standard deviation over seeds")
+        data, images, architecture, epochs = map(str, about)
+        table.title = Text(", ".join(filter(None, (data, images, architecture, f"{epochs} epochs"))))
+        columns = rows.drop(columns=ABOUT)
+        for name in map(str, columns):
+            long = name in ("attack", "trigger")
+            heading = name.replace(" ", "\n")
+            table.add_column(heading, justify="left" if long else "right", overflow="fold", no_wrap=not long)
+        for row in columns.to_numpy().tolist():
+            table.add_row(*map(Text, row))
+        yield table
+
+
+def _table(caption: str, *columns: Column) -> Table:
+    # With more padding, ten columns of 100.00 are wider than a terminal.
+    return Table(*columns, box=box.SIMPLE_HEAD, padding=0, caption=caption, caption_justify="right")
+
+
+def _percent(rates: Mapping[str, float], rate: str) -> str:
+    return f"{100 * rates[rate]:.2f}" if rate in rates else ""

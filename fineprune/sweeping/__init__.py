@@ -1,0 +1,1 @@
+"""The main job: prune step by step, measure every step, choose one for each budget."""

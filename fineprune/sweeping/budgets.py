@@ -1,0 +1,63 @@
+"""How far to prune: the first step at which clean validation accuracy has fallen by a budget."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fineprune.errors import ConfigError
+
+END = "end"  # the point of the last step, reported where there are no budgets
+_PERCENT = "_percent"
+
+
+def check(budgets: Any) -> list[float]:
+    """`budgets` in ascending order, each once; raises ConfigError unless all are fractions in (0, 1]."""
+    if isinstance(budgets, str) or not isinstance(budgets, Sequence):
+        raise ConfigError(
+            f"expected budgets to be a list, such as [0.02, 0.04, 0.10], got {budgets!r}: write them in brackets"
+        )
+    for budget in budgets:
+        if isinstance(budget, bool) or not isinstance(budget, int | float) or not 0 < budget <= 1:
+            raise ConfigError(
+                f"expected budgets to be falls of accuracy above 0 and up to 1, such as 0.02, got {budget!r}"
+                ": divide percent by 100"
+            )
+    fractions = sorted({float(budget) for budget in budgets})
+    if len(set(map(name, fractions))) < len(fractions):
+        raise ConfigError(f"expected budgets that differ in their first six digits, got {fractions}: leave one out")
+    return fractions
+
+
+def name(budget: float) -> str:
+    """0.02 as `2_percent`."""
+    return f"{100 * budget:g}{_PERCENT}"
+
+
+def fraction(budget: Any) -> Any:
+    """`4 %` as 0.04; anything else as it is."""
+    percent = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", budget) if isinstance(budget, str) else None
+    return float(percent[1]) / 100 if percent else budget
+
+
+def text(name: str) -> str:
+    """`2_percent` as a person reads it."""
+    return name.replace(_PERCENT, " %")
+
+
+def percent(name: str) -> float:
+    """`2_percent` as 2; infinity for END, which comes after every budget."""
+    return np.inf if name == END else float(name.removesuffix(_PERCENT))
+
+
+def first_step(correct: NDArray[Any], images: int, budget: float) -> int | None:
+    """The first row of `correct`, (1 + steps,) counts of right labels, whose fall reaches `budget`; None if none does.
+
+    Counts are compared rather than accuracies, whose differences are not exact; 0.07 · 100 is above 7, too.
+    """
+    reached = correct[0] - correct >= budget * images * (1 - 1e-9)
+    return int(np.argmax(reached)) if reached.any() else None

@@ -1,0 +1,58 @@
+"""What each network consists of: parameters, zeros, and size when compressed."""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tf_keras as keras
+
+from fineprune.files import save_model
+
+
+def layers(nets: Mapping[str, keras.Model]) -> pd.DataFrame:
+    """A row for each layer with weights of each net, and a row `all` for the whole net.
+
+    Columns `net, layer, parameters, zero, share_zero, kernel_share_zero, gzip_bytes`. `kernel_share_zero` leaves
+    biases out; `gzip_bytes` is the compressed size of the net's HDF5 file, in the row `all` only.
+    """
+    return pd.concat([_layers_of(name, net) for name, net in nets.items()], ignore_index=True)
+
+
+def _layers_of(name: str, net: keras.Model) -> pd.DataFrame:
+    rows = []
+    for layer in net.layers:
+        if weights := layer.get_weights():
+            rows.append(
+                {
+                    "net": name,
+                    "layer": layer.name,
+                    "parameters": sum(array.size for array in weights),
+                    "zero": sum(int(np.count_nonzero(array == 0)) for array in weights),
+                    "kernel_share_zero": float(np.mean(weights[0] == 0)),
+                }
+            )
+    table = pd.DataFrame(rows)
+    kernels = np.concatenate([layer.get_weights()[0].ravel() for layer in net.layers if layer.weights])
+    total = {
+        "net": name,
+        "layer": "all",
+        "gzip_bytes": _compressed(net),
+        "kernel_share_zero": float(np.mean(kernels == 0)),
+    }
+    total |= {column: int(table[column].sum()) for column in ("parameters", "zero")}
+    table = pd.concat([table, pd.DataFrame([total])], ignore_index=True)
+    table["share_zero"] = table["zero"] / table["parameters"]
+    order = ["net", "layer", "parameters", "zero", "share_zero", "kernel_share_zero", "gzip_bytes"]
+    return table.astype({"gzip_bytes": "Int64"})[order]
+
+
+def _compressed(net: keras.Model) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.h5"
+        save_model(net, path)
+        return len(gzip.compress(path.read_bytes(), mtime=0))

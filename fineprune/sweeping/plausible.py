@@ -1,0 +1,99 @@
+"""Sweeps that would end well and mean nothing: what images, labels and network give away together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import sqrt
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from fineprune.badnets.source import BadNet
+from fineprune.data.split import CLEAN_VALID, Images, Labels, Split, Subset
+from fineprune.errors import ModelError
+from fineprune.network.network import Network, best
+
+MOST, LEAST = 256, 100  # images to look at; fewer say too little
+TOGETHER = 64
+FAR = 0.2  # a fall of accuracy that is no matter of taste
+# Pixels as networks usually take them, by what makes them so: times the first number plus the second.
+SCALES = {
+    "data.pixel_scale=1": (1.0, 0.0),
+    "data.pixel_scale=1/255": (1 / 255, 0.0),
+    "data.pixel_scale=1/255 and a layer Rescaling(2, -1) in front of the network": (2 / 255, -1.0),
+}
+Forward = Callable[[Images], tf.Tensor]
+
+
+def doubts(badnet: BadNet, network: Network) -> list[str]:
+    """What makes the results of a sweep doubtful, one line each.
+
+    Looks at a few images of clean_valid, and of those poisoned files whose labels do not name one target.
+    """
+    forward = tf.function(network.model, [tf.TensorSpec((None, *network.input_shape))])
+    data = badnet.data
+    reasons = [] if data.clean_valid is None else [_of_clean(forward, data.clean_valid, bool(badnet.card))]
+    reasons += [_of_poisoned(forward, split, name) for name, split in data.poisoned.items()]
+    return list(filter(None, reasons))
+
+
+def _of_clean(forward: Forward, split: Split, trained_here: bool) -> str:
+    """Whether another scale suits the network far better, or else whether it does no better than guessing."""
+    some = _some(split)
+    if some is None:
+        return ""
+    right = _right(forward, some, split.scale, 0.0)
+    text = f"the BadNet is right on {right:.0%} of {len(some)} images of {CLEAN_VALID}"
+    if right < 1 - FAR:
+        rights = {setting: _right(forward, some, *scale) for setting, scale in SCALES.items()}
+        setting = max(rights, key=rights.__getitem__)
+        if rights[setting] > right + FAR:
+            return f"{text}, and would be on {rights[setting]:.0%} with {setting}: set that"
+    guessing = np.bincount(some.labels).max() / len(some)
+    if right <= guessing + 3 * sqrt(guessing * (1 - guessing) / len(some)):
+        mend = "raise badnet.epochs" if trained_here else "are images, classes and data.pixel_scale the network's?"
+        return f"{text}, about as many as by guessing, so that no result means anything: {mend}"
+    return ""
+
+
+def _of_poisoned(forward: Forward, split: Split, name: str) -> str:
+    """Whether labels that no attack planted here gave are those of several classes, as true classes are."""
+    some = None if split.true_labels is not None else _some(split)
+    if some is None or _share(some.labels)[1] > 1 / 2:
+        return ""
+    target, share = _share(_classes(forward, some, split.scale, 0.0))
+    text = f"the labels of data.poisoned.{name} are {len(np.unique(some.labels))} classes rather than one target"
+    said = f"; the BadNet says {target} for {share:.0%} of its images" if share > 1 / 2 else ""
+    setting = f"data.target={target if said else 'CLASS'}"
+    return f"{text}{said}: if they are the true classes, ASR is only accuracy; set {setting}, the attacker's class"
+
+
+def _some(split: Split) -> Split | None:
+    """Images from all over `split`; None where there are too few to say anything."""
+    rows = np.unique(np.linspace(0, len(split) - 1, MOST).astype(np.intp))
+    return Subset(split, rows) if len(rows) >= LEAST else None
+
+
+def _share(labels: Labels | NDArray[np.int32]) -> tuple[int, float]:
+    """The most frequent of `labels`, and its share."""
+    counts = np.bincount(labels)
+    return int(counts.argmax()), float(counts.max() / len(labels))
+
+
+def _right(forward: Forward, split: Split, scale: float, shift: float) -> float:
+    """The share of the images that the network classifies well; of none where it cannot take them."""
+    try:
+        return float(np.mean(_classes(forward, split, scale, shift) == split.labels))
+    except ModelError:
+        return 0.0
+
+
+def _classes(forward: Forward, split: Split, scale: float, shift: float) -> NDArray[np.int32]:
+    return np.concatenate([best(forward(images).numpy()) for images in _scaled(split, scale, shift)])
+
+
+def _scaled(split: Split, scale: float, shift: float) -> Iterator[Images]:
+    for start in range(0, len(split), TOGETHER):
+        pixels = split.pixels(start, min(start + TOGETHER, len(split)))
+        yield pixels * np.float32(scale) + np.float32(shift)

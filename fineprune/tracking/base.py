@@ -1,0 +1,66 @@
+"""Where a sweep is logged: what `conf/tracking` chooses from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fineprune.errors import ConfigError
+from fineprune.report.records import Record
+
+if TYPE_CHECKING:
+    from fineprune.tracking.read import FinishedSweep
+
+
+class Tracking(ABC):
+    """What `conf/tracking` chooses from."""
+
+    @abstractmethod
+    def context(self) -> dict[str, str]:
+        """Where and by which code a run is made, as tags for the log."""
+
+    @abstractmethod
+    def has_finished(self, record: Record) -> bool:
+        """Whether the same grid has a finished run whose results are those of `record`."""
+
+    @abstractmethod
+    @contextmanager
+    def run(self, record: Record) -> Iterator[None]:
+        """Show the run as RUNNING while the block runs, and as FAILED with the reason if it raises."""
+
+    @abstractmethod
+    def publish(self, folder: Path) -> None:
+        """Log the finished sweep in `folder`; calling it again logs nothing twice.
+
+        Raises TrackingError where the log cannot be reached.
+        """
+
+    @abstractmethod
+    def finished(self, grid: str = "", filter_string: str = "") -> list[FinishedSweep]:
+        """The finished sweeps, the latest first; only those of `grid` and those that match the filter, where given.
+
+        `filter_string` is in MLflow's language.
+        """
+
+
+class NoTracking(Tracking):
+    """Results stay in the run folder."""
+
+    def context(self) -> dict[str, str]:
+        return {}
+
+    def has_finished(self, record: Record) -> bool:
+        return False
+
+    @contextmanager
+    def run(self, record: Record) -> Iterator[None]:
+        yield
+
+    def publish(self, folder: Path) -> None:
+        pass
+
+    def finished(self, grid: str = "", filter_string: str = "") -> list[FinishedSweep]:
+        raise ConfigError("expected a tracking that keeps runs, got tracking=none: take tracking=mlflow")

@@ -1,0 +1,1 @@
+"""One file a way of fine-tuning: what `conf/finetune` chooses."""

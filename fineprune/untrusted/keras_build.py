@@ -1,0 +1,118 @@
+"""From an architecture to a Keras model, measured before any memory is taken for it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import tensorflow as tf
+import tf_keras as keras
+
+from fineprune.errors import ModelError, line
+from fineprune.untrusted import limits
+
+MOST = {
+    "parameters": limits.PARAMETERS,
+    "values an image in a tensor": limits.ACTIVATION,
+    "multiplications an image": limits.MULTIPLICATIONS,
+}
+
+
+def sketch(config: dict[str, Any], path: Any) -> keras.Model:
+    """The shapes of the network, whose `config` is for one image at a time, without memory for its weights.
+
+    Raises ModelError where Keras cannot build it, where it is no classifier of images, or is larger than `limits` says.
+    """
+    with tf.Graph().as_default() as graph:
+        model = classifier(_from_config(config, path), path)
+    _check_images_apart(model, 1, path)
+    operations = _of_image(graph)
+    measured = {
+        "parameters": sum(math.prod(variable.shape) for variable in model.weights),
+        "values an image in a tensor": max(map(_values, operations)),
+        "multiplications an image": sum(map(_multiplications, operations)),
+    }
+    for what, count in measured.items():
+        if count > MOST[what]:
+            raise ModelError(f"expected at most {MOST[what]:,} {what} in {path}, got {count:,}: not loaded")
+    return model
+
+
+def build(config: dict[str, Any], path: Any) -> keras.Model:
+    """The network, its weights zero, once it has classified one image; raises ModelError where it cannot."""
+    model = classifier(_from_config(config, path), path)
+    _check_images_apart(model, None, path)
+    try:
+        model(tf.zeros((1, *model.input_shape[1:])), training=False)
+    except Exception as reason:  # TensorFlow's, over what it cannot compute on this machine
+        raise ModelError(
+            f"expected a network in {path} that runs on this machine, got: {line(reason)}: save it channels last"
+        ) from reason
+    return model
+
+
+def _from_config(config: dict[str, Any], path: Any) -> keras.Model:
+    try:
+        return keras.models.model_from_config(config)
+    except Exception as reason:  # Keras raises almost any type over a wrong config
+        raise ModelError(
+            f"expected an architecture that Keras 2 can build in {path}, got: {line(reason)}: save it with Keras 2 anew"
+        ) from reason
+
+
+def classifier(model: Any, path: Any) -> keras.Model:
+    """`model` as a functional one; raises ModelError, which names `path`, unless it classifies images."""
+    shapes = [
+        [tuple(tensor.shape) for tensor in tf.nest.flatten(getattr(model, tensors, None) or [])]
+        for tensors in ("inputs", "outputs")
+    ]
+    match shapes:
+        case [[(_, int(), int(), int())], [(_, int())]]:
+            return keras.Model(model.inputs, model.outputs, name=model.name)
+    raise ModelError(
+        f"expected a network from images (n, height, width, channels) to classes (n, classes) in {path}, "
+        f"got {line(shapes[0] or 'no shape')} to {line(shapes[1] or 'no shape')}: give one that classifies images"
+    )
+
+
+def _check_images_apart(model: keras.Model, batch: int | None, path: Any) -> None:
+    """Raise ModelError where a layer emits something else than one thing for each of `batch` images.
+
+    Where that number is unknown, it finds the layers that emit always one; where it is 1, those that emit several.
+    """
+    for layer in model._flatten_layers(include_self=False):
+        for tensor in tf.nest.flatten([node.outputs for node in layer._inbound_nodes]):
+            if tuple(tensor.shape)[:1] != (batch,):
+                raise ModelError(
+                    f"expected layers that treat each image by itself in {path}, got '{line(layer.name)}' that emits "
+                    f"{tuple(tensor.shape)} of {batch or 'any number of'} images: not loaded"
+                )
+
+
+def _of_image(graph: tf.Graph) -> list[tf.Operation]:
+    """The operations whose outputs depend on the image, each after those that it depends on."""
+    names: set[str] = set()
+    for operation in graph.get_operations():
+        if operation.type == "Placeholder" or any(tensor.op.name in names for tensor in operation.inputs):
+            names.add(operation.name)
+    return [operation for operation in graph.get_operations() if operation.name in names]
+
+
+def _values(operation: tf.Operation) -> int:
+    """The values in the largest output of an operation."""
+    shapes = [tensor.shape for tensor in operation.outputs if tensor.shape.rank is not None]
+    return max((math.prod(size or 1 for size in shape) for shape in shapes), default=0)
+
+
+def _multiplications(operation: tf.Operation) -> int:
+    """About how many multiplications it takes."""
+    values, per_value = _values(operation), 0
+    if operation.type in ("Conv2D", "MatMul"):
+        per_value = math.prod(operation.inputs[1].shape[:-1])
+    elif operation.type == "DepthwiseConv2dNative":
+        per_value = math.prod(operation.inputs[1].shape[:2])
+    elif operation.type == "Conv2DBackpropInput":  # a transposed convolution, whose kernel meets each value taken in
+        values, per_value = _values(operation.inputs[2].op), math.prod(operation.inputs[1].shape[:3])
+    elif operation.type in ("MaxPool", "AvgPool"):
+        per_value = math.prod(operation.get_attr("ksize"))
+    return int(per_value) * values

@@ -1,0 +1,138 @@
+"""The architecture of a network, as JSON from a stranger: read, and made safe to hand to Keras."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from fineprune.errors import ModelError, line
+from fineprune.untrusted import equivalents, keras3, limits
+from fineprune.untrusted.accepted import FUNCTIONS, NOT_YET, SAFE
+
+NAMED = ("activation", "_regularizer", "_constraint")
+
+
+class Passes(list[Any]):
+    """A list that may be iterated over `left` times: Keras loops forever over layers that wait for each other."""
+
+    left = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        self.left -= 1
+        if self.left < 0:
+            raise ValueError("layers that wait for each other, or for none")
+        return super().__iter__()
+
+
+def parse(text: Any, path: Any, batch: int | None = None) -> dict[str, Any]:
+    """The architecture in the file `path`, with nothing in it that carries code, or is larger than `limits` says.
+
+    It takes `batch` images at once, or any number. All initialisers are zeros: the weights come from the file, and
+    drawing them can take longer than anything else.
+    """
+    stored = _json(text, path)
+    list(_parts(stored, path))  # not too deep for what follows
+    config: dict[str, Any] = equivalents.for_inference(
+        equivalents.as_layers(equivalents.unwrapped(keras3.as_keras2(stored)))
+    )
+    _check_no_goodnet(config, path)
+    parts = list(_parts(config, path))
+    _check_names(parts, path)
+    if any(part.get("training") is True for part in parts):
+        raise ModelError(
+            f"expected layers that are called as in inference in {path}, got one with training=True, whose scores for "
+            "an image change from call to call: save the network without it"
+        )
+    if (calls := _calls(config)) > limits.CALLS:
+        raise ModelError(f"expected at most {limits.CALLS:,} calls of layers in {path}, got {calls:,}: not loaded")
+    for part in parts:
+        part |= {key: "zeros" for key in part if key.endswith("_initializer")}
+        for key in ("batch_input_shape", "build_input_shape"):
+            if isinstance(shape := part.get(key), list):
+                shape[:1] = [batch]
+        if isinstance(part.get("layers"), list):
+            part["layers"] = Passes(part["layers"])
+            part["layers"].left = 2 * calls + 16  # one to make the layers, one for each call, and some that Keras adds
+    return config
+
+
+def _json(text: Any, path: Any) -> dict[str, Any]:
+    if isinstance(text, str | bytes) and len(text) > limits.CONFIG_BYTES:
+        raise ModelError(
+            f"expected an architecture of at most {limits.CONFIG_BYTES:,} bytes in {path}, got {len(text):,}: "
+            "not loaded"
+        )
+    try:
+        config = json.loads(text)
+    except (ValueError, TypeError, RecursionError) as reason:
+        raise ModelError(
+            f"expected the architecture in {path} to be JSON, got: {line(reason)}: save the network again"
+        ) from reason
+    if not isinstance(config, dict):
+        raise ModelError(
+            f"expected the architecture in {path} to be that of a network, got {line(config)}: save the network again"
+        )
+    return config
+
+
+def _parts(config: Any, path: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a config, at any depth."""
+    level = [config]
+    for _ in range(limits.CONFIG_DEPTH):
+        yield from (part for part in level if isinstance(part, dict))
+        inside = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list)]
+        level = [part for parts in inside for part in parts]
+    if level:
+        raise ModelError(
+            f"expected an architecture at most {limits.CONFIG_DEPTH} levels deep in {path}, got more: not loaded"
+        )
+
+
+def _check_no_goodnet(config: dict[str, Any], path: Any) -> None:
+    match config:
+        case {"config": {"layers": [_, {"name": "badnet"}, {"name": "pruned"}, *_], "name": "goodnet"}}:
+            raise ModelError(
+                f"expected one network in {path}, got a GoodNet, which holds a BadNet and its pruned net: give those "
+                "two, from which fineprune makes the GoodNet itself"
+            )
+
+
+def _check_names(parts: list[dict[str, Any]], path: Any) -> None:
+    unsafe = {name for part in parts for name in _names(part) - SAFE}
+    if unknown := sorted(unsafe - NOT_YET):
+        raise ModelError(
+            f"expected only Keras's own layers that carry no code in {path}, got '{line(unknown[0])}': not loaded, "
+            "since building it could run what a stranger wrote"
+        )
+    if unsafe:
+        raise ModelError(
+            f"expected only layers that can be read in {path}, got '{line(min(unsafe))}': not loaded, since this "
+            "one of Keras's is not supported yet"
+        )
+
+
+def _names(part: dict[str, Any]) -> set[str]:
+    """The classes, modules and functions that an object in a config names, Keras's safe functions excepted."""
+    names = {str(part[key]) for key in ("class_name", "registered_name") if part.get(key) is not None}
+    match part:
+        case {"class_name": "TFOpLambda", "config": {"function": function}}:
+            names = {f"tf.{function}"}
+    module = str(part.get("module") or "keras")
+    if module.split(".")[0] not in ("keras", "tf_keras"):
+        names.add(module)
+    named = {str(value) for key, value in part.items() if key.endswith(NAMED) and isinstance(value, str)}
+    return names | (named - FUNCTIONS)
+
+
+def _calls(config: Any) -> int:
+    """How many layers are called when the network is, the calls inside its networks included."""
+    inside = config.get("config") if isinstance(config, dict) else None
+    layers = inside.get("layers") if isinstance(inside, dict) else inside
+    if not isinstance(layers, list):
+        return 1
+    total = 0
+    for layer in layers:
+        nodes = layer.get("inbound_nodes") if isinstance(layer, dict) else None
+        total += max(1, len(nodes) if isinstance(nodes, list) else 1) * _calls(layer)
+    return total

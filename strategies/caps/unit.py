@@ -1,0 +1,104 @@
+"""UNIT (Cheng et al., "UNIT: Backdoor Mitigation via Automated Neural Distribution Tightening", ECCV 2024).
+
+Min over bounds b ≥ 0 of CE(min(f, b)) + c · Σ mean(b) over layers, from b = mean + 4 · std of clean activations f.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from fineprune.checks import Count, Fraction, Layers, Natural, Positive, checked
+from fineprune.data.split import hold_out
+from fineprune.network.step import Array, Cap, Step
+from fineprune.strategy import LABELS, Strategy
+from fineprune.training.loop import train
+
+if TYPE_CHECKING:
+    from fineprune.data.split import Split
+    from fineprune.network.network import Network
+
+COST = 1e-3  # c at first
+
+
+class Search:
+    """The tightest bounds so far that keep accuracy at `least`, and c, the cost of loose ones.
+
+    c doubles after five bounds in a row that keep it, and falls by 2^1.5 after five that do not.
+    """
+
+    def __init__(self, bounds: Array, least: float) -> None:
+        self.best, self.least, self.size = bounds, least, np.inf
+        self.cost, self.kept, self.lost = COST, 0, 0
+
+    def add(self, bounds: Array, size: float, accuracy: float) -> None:
+        keeps = accuracy >= self.least
+        if keeps and size < self.size:
+            self.best, self.size = bounds, size
+        self.kept, self.lost = (self.kept + 1, 0) if keeps else (0, self.lost + 1)
+        if self.kept == 5:
+            self.cost, self.kept = 2 * self.cost if self.cost >= COST else COST, 0
+        if self.lost == 5:
+            self.cost, self.lost = self.cost / 2**1.5, 0
+
+
+class NeuralTightening(Strategy):
+    """Tightens a bound on each channel of `layers`; every `record` iterations a step with the tightest so far.
+
+    These are the tightest that cost at most `accuracy_degrade` of the accuracy on a fifth of the images, kept apart.
+    Unlike the authors' code, a bound is one of a channel, not of each of its positions, and an iteration takes a batch.
+    """
+
+    needs, trains = LABELS, True
+    trials = ({"iterations": 4, "record": 2, "batch_size": 16, "accuracy_degrade": 0.5},)
+
+    @checked("strategy")
+    def __init__(
+        self,
+        layers: Layers = "all",
+        learning_rate: Positive = 0.001,
+        iterations: Count = 300,
+        batch_size: Count = 500,
+        accuracy_degrade: Fraction = 0.03,
+        record: Count = 10,
+        seed: Natural = 0,
+    ) -> None:
+        self.layers, self.learning_rate, self.iterations = layers, learning_rate, iterations
+        self.batch_size, self.accuracy_degrade, self.record, self.seed = batch_size, accuracy_degrade, record, seed
+
+    def steps(self, network: Network, clean: Split, **oracle: Any) -> Iterator[Step]:
+        twin = network.masked(Cap, layers=network.activated(self.layers))
+        rest, watched = hold_out(clean, 0.2, self.seed)
+        ends = [network.unit(layer).end for layer in twin.shapes]
+        moments = network.moments(ends, rest)
+        start = np.concatenate([np.maximum(mean + 4 * std, 0) for mean, std in map(moments.__getitem__, ends)])
+        bounds, cost = tf.Variable(start, dtype=tf.float32), tf.Variable(COST)
+        search = Search(bounds.numpy(), twin.accuracy(tf.fill(twin.size, np.inf), watched) - self.accuracy_degrade)
+        entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        records = [search.best]
+
+        def size() -> tf.Tensor:
+            return tf.add_n(list(map(tf.reduce_mean, twin.parts(bounds))))
+
+        def loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+            return entropy(labels, twin(images, bounds)) + cost * size()
+
+        def follow(values: tf.Tensor, size: tf.Tensor) -> None:
+            search.add(values.numpy(), float(size), twin.accuracy(values, watched))
+            cost.assign(search.cost)
+            records.append(search.best)
+
+        def after() -> None:
+            bounds.assign(tf.maximum(bounds, 0))
+            tf.py_function(follow, [bounds, size()], [])
+
+        batches = rest.batches(self.batch_size, self.seed, steps=self.iterations)
+        optimizer = keras.optimizers.Adam(self.learning_rate, 0.5, 0.9)
+        train(loss, [bounds], batches, optimizer, what="UNIT", after=after)
+        for iteration in range(0, self.iterations + 1, self.record):
+            caps = twin.by_layer(records[iteration])
+            yield Step([Cap(layer, cap) for layer, cap in caps.items()], iteration, "iteration")

@@ -1,0 +1,69 @@
+"""Adversarial neuron pruning (Wu and Wang, "Adversarial Neuron Pruning Purifies Backdoored Deep Models", NeurIPS 2021).
+
+Min over masks m in [0, 1] of α·L(m·γ, β) + (1 − α)·max L((m + δ)·γ, (1 + ξ)·β), with |δ|, |ξ| ≤ ε at first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+import tf_keras as keras
+
+from fineprune.checks import Count, Fraction, Natural, Positive, checked
+from fineprune.network.step import Array, Scale
+from fineprune.strategy import LABELS, Form, NormStrategy
+from fineprune.training.loop import train
+
+if TYPE_CHECKING:
+    from fineprune.data.split import Split
+    from fineprune.network.network import Network
+
+
+class AdversarialNeuronPruning(NormStrategy):
+    """Learns a mask of each batch normalisation's γ that withstands the worst noise on γ and β; prunes the lowest.
+
+    As in the authors' code: a single sign step of ε from random noise, not projected back; batch statistics; the masks
+    are pruned in the untouched network. Unlike it, images are not cropped and flipped, and each is seen once an epoch.
+    Needs batch normalisation.
+    """
+
+    needs, trains = LABELS, True
+    trials = ({"iterations": 3, "batch_size": 16}, {"iterations": 3, "batch_size": 16, "form": "silent"})
+
+    @checked("strategy")
+    def __init__(
+        self,
+        epsilon: Positive = 0.4,
+        alpha: Fraction = 0.2,
+        learning_rate: Positive = 0.2,
+        momentum: Fraction = 0.9,
+        batch_size: Count = 128,
+        iterations: Count = 2000,
+        form: Form = "published",
+        chunk: Count = 1,
+        seed: Natural = 0,
+    ) -> None:
+        super().__init__(form, chunk=chunk)
+        self.epsilon, self.alpha, self.learning_rate, self.momentum = epsilon, alpha, learning_rate, momentum
+        self.batch_size, self.iterations, self.seed = batch_size, iterations, seed
+
+    def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
+        twin = network.masked(Scale, batch_statistics=True)
+        masks, random = tf.Variable(tf.ones(twin.size)), tf.random.Generator.from_seed(self.seed)
+        entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+        def loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+            noise = random.uniform((2, twin.size), -self.epsilon, self.epsilon)
+            with tf.GradientTape() as tape:
+                tape.watch(noise)
+                worst = entropy(labels, twin(images, masks + noise[0], noise[1]))
+            noise += self.epsilon * tf.sign(tf.stop_gradient(tape.gradient(worst, noise)))
+            robust = entropy(labels, twin(images, masks + noise[0], noise[1]))
+            return self.alpha * entropy(labels, twin(images, masks)) + (1 - self.alpha) * robust
+
+        batches = clean.batches(self.batch_size, self.seed, steps=self.iterations)
+        optimizer = keras.optimizers.SGD(self.learning_rate, self.momentum)
+        train(loss, [masks], batches, optimizer, what="ANP", after=lambda: masks.assign(tf.clip_by_value(masks, 0, 1)))
+        return twin.by_layer(masks.numpy())

@@ -1,0 +1,85 @@
+"""Neural mask fine-tuning (Karim et al., "Augmented Neural Fine-Tuning for Efficient Backdoor Purification", ECCV
+2024).
+
+Min over masks m of L(m·γ) on MixUp images + λ·Σ|1 − m| / classes, with m in [μ·e^(−ν·layer), 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from fineprune.checks import Count, Fraction, Fractions, Natural, Positive, checked
+from fineprune.network.step import Array, Scale
+from fineprune.strategy import LABELS, MaskStrategy
+from fineprune.training.loop import train
+
+if TYPE_CHECKING:
+    from fineprune.data.split import Split
+    from fineprune.network.network import Network
+
+
+class NeuralMaskFineTuning(MaskStrategy):
+    """Learns a soft mask of each batch normalisation's γ on mixed-up images; the deeper, the lower it may go.
+
+    The learning rate falls in a straight line. Batch normalisations use their running statistics, as the pruned net
+    will. Needs batch normalisation.
+    """
+
+    needs, trains = LABELS, True
+    edit = Scale
+    trials = ({"epochs": 2, "batch_size": 16},)
+
+    @checked("strategy")
+    def __init__(
+        self,
+        penalty: Positive = 1e-3,
+        floor: Fraction = 0.8,
+        depth: Positive = 0.5,
+        learning_rate: Positive = 0.1,
+        last_learning_rate: Positive = 0.02,
+        momentum: Fraction = 0.95,
+        epochs: Count = 100,
+        batch_size: Count = 128,
+        thresholds: Fractions = (0.0,),
+        seed: Natural = 0,
+    ) -> None:
+        super().__init__(thresholds)
+        self.penalty, self.floor, self.depth, self.momentum = penalty, floor, depth, momentum
+        self.learning_rate, self.last_learning_rate = learning_rate, last_learning_rate
+        self.epochs, self.batch_size, self.seed = epochs, batch_size, seed
+
+    def masks(self, network: Network, clean: Split) -> Mapping[str, Array]:
+        twin = network.masked(Scale)
+        masks, random = tf.Variable(tf.ones(twin.size)), tf.random.Generator.from_seed(self.seed)
+        floors = np.concatenate(
+            [
+                np.full(shape, self.floor * np.exp(-self.depth * layer))
+                for layer, shape in enumerate(twin.shapes.values())
+            ]
+        ).astype(np.float32)
+        entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+        def loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+            share = random.uniform(())
+            order = tf.argsort(random.uniform(tf.shape(labels)))
+            logits = twin(share * images + (1 - share) * tf.gather(images, order), masks)
+            mixed = share * entropy(labels, logits) + (1 - share) * entropy(tf.gather(labels, order), logits)
+            return mixed + self.penalty * tf.reduce_sum(tf.abs(1 - masks)) / network.classes
+
+        batches = clean.batches(self.batch_size, self.seed, epochs=self.epochs)
+        rates = keras.optimizers.schedules.PolynomialDecay(self.learning_rate, len(batches), self.last_learning_rate)
+        optimizer = keras.optimizers.SGD(rates, self.momentum)
+        train(
+            loss,
+            [masks],
+            batches,
+            optimizer,
+            what="NFT",
+            after=lambda: masks.assign(tf.clip_by_value(masks, floors, 1)),
+        )
+        return twin.by_layer(masks.numpy())

@@ -1,0 +1,83 @@
+"""Reconstructive neuron pruning (Li et al., "Reconstructive Neuron Pruning for Backdoor Defense", ICML 2023).
+
+Unlearn: max over weights of L. Recover: min over masks m in [0, 1] of α·L(m·γ) in the unlearned network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+import tf_keras as keras
+
+from fineprune.checks import Count, Fraction, Natural, Positive, checked
+from fineprune.network.network import Network
+from fineprune.network.step import Array, Scale
+from fineprune.strategy import LABELS, Form, NormStrategy
+from fineprune.training.loop import train
+from fineprune.training.unlearning import unlearn
+
+if TYPE_CHECKING:
+    from fineprune.data.split import Split
+
+
+class ReconstructiveNeuronPruning(NormStrategy):
+    """Unlearns clean images, then learns which γ, masked, give them back; prunes the lowest masks in the original.
+
+    Unlearning ends once the accuracy of an epoch is at most `stop` times chance, or after `unlearning_epochs`. The
+    backdoor's channels are those that recovery does without. Batch normalisations use batch statistics throughout.
+    Needs batch normalisation.
+    """
+
+    needs, trains = LABELS, True
+    trials = ({"unlearning_epochs": 2, "recovering_epochs": 2, "batch_size": 16},)
+
+    @checked("strategy")
+    def __init__(
+        self,
+        unlearning_rate: Positive = 0.01,
+        unlearning_epochs: Count = 21,
+        stop: Positive = 2.0,
+        recovering_rate: Positive = 0.2,
+        recovering_epochs: Count = 20,
+        alpha: Fraction = 0.2,
+        batch_size: Count = 128,
+        form: Form = "published",
+        chunk: Count = 1,
+        seed: Natural = 0,
+    ) -> None:
+        super().__init__(form, chunk=chunk)
+        self.unlearning_rate, self.unlearning_epochs, self.stop = unlearning_rate, unlearning_epochs, stop
+        self.recovering_rate, self.recovering_epochs, self.alpha = recovering_rate, recovering_epochs, alpha
+        self.batch_size, self.seed = batch_size, seed
+
+    def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
+        network.masked(Scale)  # not applicable without batch normalisation, which is said before minutes are spent
+        twin = Network(self._unlearned(network, clean)).masked(Scale, batch_statistics=True)
+        masks = tf.Variable(tf.ones(twin.size))
+        entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+        def loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+            return self.alpha * entropy(labels, twin(images, masks))
+
+        batches = clean.batches(self.batch_size, self.seed, epochs=self.recovering_epochs)
+        optimizer = keras.optimizers.SGD(self.recovering_rate, 0.9)
+        train(loss, [masks], batches, optimizer, what="RNP", after=lambda: masks.assign(tf.clip_by_value(masks, 0, 1)))
+        return twin.by_layer(masks.numpy())
+
+    def _unlearned(self, network: Network, clean: Split) -> keras.Model:
+        epoch = -(-len(clean) // self.batch_size)
+        rates = [self.unlearning_rate * 0.1**times for times in range(3)]
+        schedule = keras.optimizers.schedules.PiecewiseConstantDecay([10 * epoch, 20 * epoch], rates)
+        return unlearn(
+            network,
+            clean,
+            keras.optimizers.SGD(schedule, 0.9, global_clipnorm=20),
+            batch_size=self.batch_size,
+            epochs=self.unlearning_epochs,
+            stop=self.stop / network.classes,
+            seed=self.seed,
+            decay=5e-4,
+            in_training=True,
+        )

@@ -1,0 +1,62 @@
+"""Weight changes by unlearning noise (Lin et al., "Fusing Pruned and Backdoored Models", AAAI 2025), the first stage.
+
+NWC(c) = Σ |w′ − w| over the kernel of channel c, where w becomes w′ by steps up the cross-entropy of noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from fineprune.checks import Count, Natural, Positive, checked
+from fineprune.network.places import Places
+from fineprune.network.step import Array
+from fineprune.strategy import NOTHING, ChannelStrategy
+from fineprune.training.loop import train
+
+if TYPE_CHECKING:
+    from fineprune.data.split import Split
+    from fineprune.network.network import Network
+
+
+class NoiseWeightChange(ChannelStrategy):
+    """Prunes the channels whose kernels change most while the network unlearns `iterations` batches of noise."""
+
+    needs, layers = NOTHING, "all"
+    trials = ({"iterations": 2, "batch_size": 8}, {"iterations": 1, "batch_size": 4, "scope": "layer"})
+
+    @checked("strategy")
+    def __init__(
+        self,
+        learning_rate: Positive = 1e-4,  # of SGD with momentum 0.9
+        batch_size: Count = 256,
+        iterations: Count = 20,
+        seed: Natural = 0,
+        **ranking: Any,
+    ) -> None:
+        super().__init__(**ranking)
+        self.learning_rate, self.batch_size, self.iterations, self.seed = learning_rate, batch_size, iterations, seed
+
+    def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
+        keras.utils.set_random_seed(self.seed)  # for layers that are random in training
+        model, layers, classes = network.logits, network.layers(self.layers), network.classes
+        cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+        def noise(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            shape = (self.batch_size, *clean.shape)
+            images = tf.random.stateless_uniform(shape, [2 * batch, self.seed], 0, 255 * clean.scale)
+            return images, tf.random.stateless_uniform(shape[:1], [2 * batch + 1, self.seed], 0, classes, tf.int64)
+
+        def loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+            return cross_entropy(labels, model(images, training=True))
+
+        optimizer = keras.optimizers.SGD(self.learning_rate, momentum=0.9)
+        batches = tf.data.Dataset.range(self.iterations).map(noise)
+        train(loss, model.trainable_variables, batches, optimizer, what="unlearning noise", ascend=True)
+        unlearned = Places(model)
+        changes = {layer: unlearned.weights(layer).kernel - network.weights(layer).kernel for layer in layers}
+        return {layer: -np.abs(change).sum(axis=tuple(range(change.ndim - 1))) for layer, change in changes.items()}

@@ -1,0 +1,73 @@
+"""Two-stage backdoor defence (Lin et al., "Unveiling and Mitigating Backdoor Vulnerabilities based on Unlearning
+Weight Changes and Backdoor Activeness", NeurIPS 2024): its first stage, the weights that unlearning changes most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tf_keras as keras
+
+from fineprune.checks import Count, Fraction, Fractions, Natural, Positive, checked
+from fineprune.errors import NotApplicable
+from fineprune.network.network import Network
+from fineprune.network.step import Array, Mask, Step
+from fineprune.strategy import LABELS, Strategy
+from fineprune.training.unlearning import unlearn
+
+if TYPE_CHECKING:
+    from fineprune.data.split import Split
+
+
+class TwoStageBackdoorDefence(Strategy):
+    """Unlearns clean images; of the filters of all convolutions whose weights changed most, zeroes most weights.
+
+    A step takes each of `neurons`, a share of the filters, and among their weights the share `weights` that changed
+    most, by one threshold. Unlearning ends once accuracy is at most `stop` times chance, or after `epochs`.
+    """
+
+    needs, trains = LABELS, True
+    trials = ({"epochs": 2, "batch_size": 16, "neurons": (0.1, 0.5)},)
+
+    @checked("strategy")
+    def __init__(
+        self,
+        neurons: Fractions = (0.01, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9),
+        weights: Fraction = 0.7,
+        learning_rate: Positive = 1e-4,
+        epochs: Count = 1000,
+        stop: Positive = 1.0,
+        batch_size: Count = 256,
+        seed: Natural = 0,
+    ) -> None:
+        self.neurons, self.share, self.learning_rate = sorted(neurons), weights, learning_rate
+        self.epochs, self.stop, self.batch_size, self.seed = epochs, stop, batch_size, seed
+
+    def steps(self, network: Network, clean: Split, **oracle: Any) -> Iterator[Step]:
+        changes = self.changes(network, clean)
+        filters = np.concatenate([change.sum(axis=(0, 1, 2)) for change in changes.values()])
+        for share in self.neurons:
+            least = np.sort(filters)[-max(1, round(share * len(filters)))]
+            chosen = {layer: change * (change.sum(axis=(0, 1, 2)) >= least) for layer, change in changes.items()}
+            inside = np.concatenate([change[..., change.any(axis=(0, 1, 2))].ravel() for change in chosen.values()])
+            threshold = np.sort(inside)[-max(1, round(self.share * len(inside)))]
+            masks = {layer: (change < threshold).astype(np.float32) for layer, change in chosen.items()}
+            yield Step([Mask(layer, mask) for layer, mask in masks.items()], share, "neurons")
+
+    def changes(self, network: Network, clean: Split) -> Mapping[str, Array]:
+        """How much unlearning changes each weight, |Δw|, of the kernels of the convolutions."""
+        if not network.convolutions:
+            raise NotApplicable("expected a network with convolutions, got one without: take another strategy")
+        unlearned = unlearn(
+            network,
+            clean,
+            keras.optimizers.SGD(self.learning_rate, 0.9),
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            stop=self.stop / network.classes,
+            seed=self.seed,
+        )
+        before, after = network.convolutions, Network(unlearned).convolutions
+        return {layer: np.abs(after[layer] - kernel) for layer, kernel in before.items()}

@@ -1,0 +1,76 @@
+"""The benchmarks run, check what they measure, and end with a line of JSON."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nets import deepid
+from steps import keeping
+
+from benchmarks import growth
+from benchmarks.comparison import compare
+from benchmarks.subject import subject
+from fineprune.evaluation import predict
+from fineprune.files import save_model
+from fineprune.network.network import Network
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Those of a DeepID. Faces are drawn few at a time, since more would be drawn than are asked for."""
+    monkeypatch.setattr("benchmarks.subject.PEOPLE", 8)
+    monkeypatch.setattr("benchmarks.subject.PICTURES", 4)
+    save_model(deepid(), tmp_path / "deepid.h5")
+    return tmp_path / "deepid.h5"
+
+
+def test_images_are_split_as_the_competitions(weights: Path) -> None:
+    with subject(37207 // 100, weights) as (network, splits):
+        assert {name: len(split) for name, split in splits.items()} == {
+            "clean_valid": 115,
+            "clean_test": 128,
+            "poisoned": 128,
+        }
+        assert network.classes == 20
+        assert not np.array_equal(splits["clean_test"].pixels(0, 9), splits["poisoned"].pixels(0, 9))
+
+
+def test_a_comparison_ends_with_its_figures(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with subject(40, weights) as (network, splits):
+        compare(
+            "Two steps", network, [keeping({"conv_3": np.arange(60) % 2}), keeping({"conv_3": np.zeros(60)})], splits
+        )
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert {"sweep_over_forward", "naive_over_sweep", "peak_rss_mb", "images"} <= set(figures)
+    assert all(value > 0 for value in figures.values())
+
+
+def test_a_comparison_refuses_labels_that_differ(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Network, "pruned", lambda network, step: deepid(1))
+    with subject(40, weights) as (network, splits), pytest.raises(SystemExit, match="expected the naive labels"):
+        compare("One step", network, [keeping({"conv_3": np.zeros(60)})], splits)
+
+
+def test_growth_draws(tmp_path: Path) -> None:
+    points = {"10": 1.0, "20": 2.0}
+    growth.draw(dict.fromkeys(("images", "forward pass", "steps", "channels"), points), tmp_path / "speed.png")
+    assert (tmp_path / "speed.png").stat().st_size > 1000
+
+
+@pytest.mark.end_to_end
+def test_startup_is_timed() -> None:
+    done = subprocess.run([sys.executable, "-m", "benchmarks.startup"], capture_output=True, cwd=ROOT, check=True)
+    assert set(json.loads(done.stdout)) == {"help", "wrong_option", "import"}
+
+
+def test_memory_holds_a_bounded_group_of_blocks() -> None:
+    blocks = [[np.zeros((256, 2**13), np.float32)] for _ in range(20)]
+    sizes = [len(group) for group in predict._grouped(iter(blocks))]
+    assert sizes == [8, 8, 4]
+    wide = [[np.zeros((256, 2**15), np.float32)] for _ in range(3)]
+    assert [len(group) for group in predict._grouped(iter(wide))] == [2, 1]

@@ -1,0 +1,97 @@
+"""The account that a grid keeps of its jobs: named, counted, and summed up whatever becomes of them."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+from settings import CHOICES, compose
+
+from fineprune.config import grids
+from fineprune.config.grids import Grid
+from fineprune.config.instantiate import flat
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> Grid:
+    made = Grid(tmp_path / "grid")
+    made.begin(name="faces", varied=["strategy", "seed"], jobs=8)
+    return made
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What time.time() says next, one after the other."""
+    times: list[float] = []
+    monkeypatch.setattr("fineprune.config.grids.time.time", lambda: times.pop(0))
+    return times
+
+
+def test_a_job_is_called_by_what_tells_it_from_others(grid: Grid) -> None:
+    assert grid.title(2, ["strategy=none", "data=h5", "seed=1"]) == "job 3 of 8: strategy=none seed=1"
+
+
+def test_how_far_a_grid_is(grid: Grid, clock: list[float]) -> None:
+    clock += [0, 10, 10, 11, 11, 41, 41, 41]
+    for job, state in enumerate([grids.FINISHED, grids.BEFORE, grids.FINISHED]):
+        grid.note(job, "started", title="")
+        grid.note(job, state)
+    grid.note(3, "started", title="")
+    grid.note(4, "started", title="")
+    # Two took 10 and 30 s; five are left, two at a time.
+    assert grids.progress(grid) == "3 finished (1 of them before), 0 failed, 2 running, about 50 s left"
+
+
+def test_what_became_of_a_grid(grid: Grid, capsys: pytest.CaptureFixture[str]) -> None:
+    grid.note(0, "started", title="job 1 of 8: seed=0")
+    grid.note(0, grids.FAILED, reason="expected this, got that", mistake=True)
+    grid.note(1, grids.INAPPLICABLE)
+    grid.note(2, grids.BEFORE)
+    settings = compose(f"hydra.sweep.dir={grid.folder}", hydra_too=True)
+    with pytest.raises(SystemExit) as left:
+        grids.Multirun().on_multirun_end(settings)
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [
+        "grid faces: 1 finished (1 of them before), 1 not applicable, 1 failed",
+        "next: python -m runners.compare grid=faces",
+    ]
+    assert said.err == "failed: job 1 of 8: seed=0: expected this, got that\n"
+    assert left.value.code == 2
+
+
+def test_what_makes_the_results_of_jobs_doubtful_is_printed_once_a_grid(
+    grid: Grid, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for job, doubts in enumerate([["the BadNet guesses"], [], ["the BadNet guesses", "one\nmore"]]):
+        grid.note(job, grids.FINISHED, doubts=doubts)
+    grids.Multirun().on_multirun_end(compose(f"hydra.sweep.dir={grid.folder}", hydra_too=True))
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: in 2 of 3 jobs, the BadNet guesses",
+        "warning: in 1 of 3 jobs, one more",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "overrides", "command"),
+    [
+        ("faces", grids.FINISHED, ["tracking.experiment='a b'"], "grid=faces 'tracking.experiment='\"'\"'a b'\"'\"''"),
+        ("3e2910", grids.BEFORE, [], "'grid=\"3e2910\"'"),  # infinity to Hydra
+        ("faces", grids.INAPPLICABLE, [], None),
+        ("faces", grids.FINISHED, ["tracking=none"], None),
+    ],
+)
+def test_the_command_that_compares_a_grid(
+    name: str, state: str, overrides: list[str], command: str | None, tmp_path: Path
+) -> None:
+    grid = Grid(tmp_path)
+    grid.begin(name=name, varied=["seed"], jobs=1)
+    grid.note(0, state)
+    text = grids.comparison(compose(*overrides, hydra_too=True), grid)
+    assert text == (f"python -m runners.compare {command}" if command else "")
+    for setting in shlex.split(text)[3:4]:
+        assert compose(setting, config="compare").grid == name
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_the_seed_moves_every_seed_and_nothing_else(choice: str) -> None:
+    one, other = (flat(compose(choice, "seed=11" if seed else "seed=10")) for seed in (0, 1))
+    assert {key for key in one if one[key] != other[key]} == {key for key in one if key.split(".")[-1] == "seed"}

@@ -1,0 +1,149 @@
+"""The network with masks that can be learnt: what a mask means is what the edit of the same name means."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+from nets import tiny
+from samples import pictures, split
+
+from fineprune.errors import NotApplicable
+from fineprune.evaluation.predict import predict
+from fineprune.network.network import Network
+from fineprune.network.step import Cap, Mask, Scale, Silence, Step
+from fineprune.testing import NETWORKS
+
+layers = keras.layers
+
+
+def logits_of(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    return Network(model).logits.predict(images, verbose=0)
+
+
+def images_of(network: Network) -> np.ndarray:
+    return pictures(12, network.input_shape).astype(np.float32) / 255
+
+
+@pytest.mark.parametrize("name", ["plain", "normalised", "residual", "concatenated", "nested"])
+@pytest.mark.parametrize("edit", [Silence, Scale, Mask])
+def test_masks_mean_what_the_edit_means(name: str, edit: type) -> None:
+    network = Network(NETWORKS[name]())
+    if edit is Scale and not network.norms:
+        pytest.skip("nothing to scale")
+    twin = network.masked(edit)
+    masks = np.random.default_rng(0).choice([0, 0.5, 1], twin.size).astype(np.float32)
+    step = Step([edit(layer, part) for layer, part in twin.by_layer(masks).items()])
+    ours = twin(tf.constant(images_of(network)), tf.constant(masks)).numpy()
+    assert ours == pytest.approx(logits_of(network.pruned(step), images_of(network)), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["plain", "residual", "concatenated"])
+def test_caps_mean_what_the_edit_means(name: str) -> None:
+    network = Network(NETWORKS[name]())
+    twin = network.masked(Cap)
+    caps = np.random.default_rng(0).uniform(0, 0.5, twin.size).astype(np.float32)
+    step = Step([Cap(layer, part) for layer, part in twin.by_layer(caps).items()])
+    ours = twin(tf.constant(images_of(network)), tf.constant(caps)).numpy()
+    assert ours == pytest.approx(logits_of(network.pruned(step), images_of(network)), abs=1e-4)
+
+
+def test_the_accuracy_of_a_twin_is_that_of_the_pruned_net() -> None:
+    network, images = Network(NETWORKS["plain"]()), split(pictures(30), 5)
+    twin = network.masked(Cap, layers=["conv_2"])
+    caps = np.full(twin.size, 0.1, np.float32)
+    labels = predict(network.pruned(Step([Cap("conv_2", caps)])), images)
+    assert twin.accuracy(tf.constant(caps), images) == np.mean(labels == images.labels)
+
+
+def test_shifts_multiply_beta() -> None:
+    network = Network(NETWORKS["normalised"]())
+    twin = network.masked()
+    shifts = np.random.default_rng(0).uniform(-1, 1, twin.size).astype(np.float32)
+    shifted = keras.models.clone_model(network.model)
+    shifted.set_weights(network.model.get_weights())
+    for layer, part in twin.by_layer(shifts).items():
+        shifted.get_layer(layer).beta.assign(shifted.get_layer(layer).beta * (1 + part))
+    ours = twin(tf.constant(images_of(network)), tf.ones(twin.size), tf.constant(shifts)).numpy()
+    assert ours == pytest.approx(logits_of(shifted, images_of(network)), abs=1e-4)
+
+
+def test_batch_statistics_are_those_of_keras_in_training_and_none_are_remembered() -> None:
+    network = Network(NETWORKS["normalised"]())
+    images = tf.constant(images_of(network))
+    twin = network.masked(batch_statistics=True)
+    before = [array.copy() for array in network.model.get_weights()]
+    ours = twin(images, tf.ones(twin.size))
+    assert ours.numpy() == pytest.approx(network.logits(images, training=True).numpy(), abs=1e-3)
+    assert all(map(np.array_equal, before, network.model.get_weights()))
+
+
+def test_the_gradient_is_that_of_finite_differences() -> None:
+    network = Network(NETWORKS["normalised"]())
+    twin, images = network.masked(), tf.constant(images_of(network))
+    masks = tf.Variable(np.random.default_rng(1).uniform(0.5, 1, twin.size).astype(np.float32))
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(twin(images, masks)[:, 0])
+    gradient = tape.gradient(total, masks).numpy()
+    for unit in (0, 3, 7):
+        nudge = np.zeros(twin.size, np.float32)
+        nudge[unit] = 1e-2
+        sides = [float(tf.reduce_sum(twin(images, masks + sign * nudge)[:, 0])) for sign in (1, -1)]
+        assert (sides[0] - sides[1]) / 2e-2 == pytest.approx(gradient[unit], rel=0.1, abs=0.05)
+
+
+def test_without_what_is_masked_it_is_not_applicable() -> None:
+    with pytest.raises(NotApplicable, match=r"^expected a network with batch normalisation to mask, got one without"):
+        Network(tiny()).masked(Scale)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_logits_are_what_softmax_makes_the_scores_of(name: str) -> None:
+    network = Network(NETWORKS[name]())
+    scores = tf.nn.softmax(network.logits.predict(images_of(network), verbose=0)).numpy()
+    assert scores == pytest.approx(network.model.predict(images_of(network), verbose=0), abs=1e-5)
+
+
+def test_a_softmax_layer_of_its_own_is_left_out_and_scores_without_one_stay() -> None:
+    image = keras.Input((2,), name="image")
+    dense = keras.layers.Dense(3, name="dense")(image)
+    apart = keras.Model(image, keras.layers.Softmax(name="softmax")(dense))
+    images = np.ones((1, 2), np.float32)
+    expected = keras.Model(image, dense).predict(images, verbose=0)
+    assert np.array_equal(Network(apart).logits.predict(images, verbose=0), expected)
+    assert np.array_equal(Network(keras.Model(image, dense)).logits.predict(images, verbose=0), expected)
+
+
+@pytest.mark.parametrize("softmax", ["fused", "activation", "layer"])
+@pytest.mark.parametrize("last", [layers.Flatten(), layers.Reshape((3,)), layers.Activation("linear")])
+def test_a_softmax_is_left_out_in_front_of_layers_that_only_reshape_too(softmax: str, last: Any) -> None:
+    image = keras.Input((1, 1, 2), name="image")
+    dense = layers.Dense(3, "softmax" if softmax == "fused" else None, name="dense")
+    x = dense(image)
+    x = x if softmax == "fused" else (layers.Activation("softmax") if softmax == "activation" else layers.Softmax())(x)
+    x = layers.Flatten()(x) if isinstance(last, layers.Activation) else x
+    network = Network(keras.Model(image, last.from_config(last.get_config())(x)))
+    expected = np.ones((1, 2)) @ dense.get_weights()[0]
+    assert network.logits.predict(np.ones((1, 1, 1, 2)), verbose=0) == pytest.approx(expected)
+    assert network.model.predict(np.ones((1, 1, 1, 2)), verbose=0).sum() == pytest.approx(1)
+
+
+def test_a_softmax_over_something_else_than_classes_has_no_logits() -> None:
+    image = keras.Input((1, 2, 2), name="image")
+    x = layers.Flatten()(layers.Dense(3, activation="softmax")(image))
+    with pytest.raises(
+        NotApplicable, match=r"^expected a last softmax over the 6 classes.*got one of shape \(1, 2, 3\)"
+    ):
+        Network(keras.Model(image, x)).logits  # noqa: B018
+
+
+def test_each_copy_to_train_is_a_new_one_and_all_of_it_trains() -> None:
+    model = NETWORKS["nested"]()
+    model.get_layer("base").trainable = False
+    network = Network(model)
+    copy = network.logits
+    assert len(copy.trainable_variables) == len(copy.variables) == 6
+    for variable in copy.trainable_variables:
+        variable.assign(tf.zeros_like(variable))
+    assert np.any(network.logits.predict(images_of(network), verbose=0))

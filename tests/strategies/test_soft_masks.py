@@ -1,0 +1,88 @@
+"""Methods that leave their masks soft: AWM and NFT."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from samples import pictures, split
+
+from fineprune.errors import NotApplicable
+from fineprune.network.network import Network
+from fineprune.network.step import Mask, Scale
+from fineprune.testing import NETWORKS
+from strategies.masks.awm import AdversarialWeightMasking
+from strategies.masks.nft import NeuralMaskFineTuning
+
+
+def network(name: str = "normalised") -> Network:
+    return Network(NETWORKS[name]())
+
+
+def flat(masks: dict[str, np.ndarray]) -> np.ndarray:
+    return np.concatenate([mask.ravel() for mask in masks.values()])
+
+
+class Learned(NeuralMaskFineTuning):
+    def masks(self, network: Network, clean: object) -> dict[str, np.ndarray]:
+        return {"norm_1": np.array([0, 0.2, 0.5, 1.0]), "norm_2": np.ones(6)}
+
+
+def test_the_first_step_is_the_soft_mask_and_further_ones_prune_what_is_no_higher() -> None:
+    strategy = Learned(thresholds=(0.5, 0.0, 0.2))
+    steps = list(strategy.steps(network(), split(pictures(4), 5)))
+    assert [step.edits[0].factors.tolist() for step in steps] == [[0, 0.2, 0.5, 1], [0, 0, 0.5, 1], [0, 0, 0, 1]]
+    assert [(step.amount, step.pruned, step.amount_name) for step in steps] == [
+        (0.0, 1, "threshold"),
+        (0.2, 2, "threshold"),
+        (0.5, 3, "threshold"),
+    ]
+    assert all(isinstance(edit, Scale) for step in steps for edit in step.edits)
+
+
+def gradient(masks: np.ndarray, images: np.ndarray, labels: np.ndarray, of_images: bool = False) -> np.ndarray:
+    """Of the cross-entropy by the masks of the convolutions' kernels, or by the images, all moved alike."""
+    twin = network().masked(Mask)
+    masks, shift = tf.constant(masks, tf.float32), tf.zeros((1, *images.shape[1:]))
+    with tf.GradientTape() as tape:
+        tape.watch([masks, shift])
+        logits = twin(tf.constant(images) + shift, masks)
+        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+    return tape.gradient(loss, shift if of_images else masks).numpy()
+
+
+def test_awm_learns_against_a_perturbation_of_bounded_norm() -> None:
+    """By hand: one step up by the images from zero, cut to the norm, then Adam's first step, which is of its rate."""
+    clean = split(pictures(24), 5)
+    images = clean.pixels(0, 24) * np.float32(clean.scale)
+    settings = {"rounds": 1, "epochs": 1, "batch_size": 24, "tau": 3.0, "alpha": 0.0, "perturbing_rate": 1000.0}
+    ours = flat(AdversarialWeightMasking(**settings).masks(network(), clean))
+    one, white = np.ones(len(ours)), 255 * clean.scale
+    noise = 1000 * white * gradient(one, images, clean.labels, of_images=True)
+    noise *= min(1, 3 / np.abs(noise).sum())
+    slope = gradient(one, np.clip(images + white * noise, 0, white), clean.labels)
+    sure = np.abs(slope) > 1e-5
+    assert sure.mean() > 0.5
+    assert ours[sure] == pytest.approx(np.clip(1 - 0.01 * np.sign(slope[sure]), 0, 1), abs=1e-4)
+    assert not np.array_equal(np.sign(slope[sure]), np.sign(gradient(one, images, clean.labels)[sure]))
+
+
+def test_awm_masks_convolutions_alone() -> None:
+    masks = AdversarialWeightMasking(rounds=1, epochs=1, batch_size=24).masks(network("plain"), split(pictures(24), 5))
+    assert {layer: mask.shape for layer, mask in masks.items()} == {"conv_1": (3, 3, 3, 4), "conv_2": (2, 2, 4, 6)}
+
+
+def test_the_deeper_a_layer_the_lower_nft_lets_its_masks_go() -> None:
+    settings = {"epochs": 3, "batch_size": 24, "learning_rate": 50.0, "last_learning_rate": 50.0, "penalty": 1e-9}
+    masks = NeuralMaskFineTuning(**settings).masks(network(), split(pictures(24), 5))
+    assert masks["norm_1"].min() == pytest.approx(0.8)
+    assert masks["norm_2"].min() == pytest.approx(0.8 * np.exp(-0.5))
+    assert flat(masks).max() == 1
+
+
+def test_a_heavy_penalty_keeps_nft_near_the_untouched_network() -> None:
+    masks = flat(NeuralMaskFineTuning(epochs=3, batch_size=24, penalty=1e6).masks(network(), split(pictures(24), 5)))
+    assert masks == pytest.approx(1)
+
+
+def test_nft_needs_batch_normalisation() -> None:
+    with pytest.raises(NotApplicable, match=r"^expected a network with batch normalisation to mask"):
+        NeuralMaskFineTuning().masks(network("plain"), split(pictures(24), 5))

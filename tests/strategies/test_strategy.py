@@ -1,0 +1,138 @@
+"""From scores to steps."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy
+from steps import keeping, kept
+
+from fineprune.errors import ConfigError, StrategyError
+from fineprune.network.step import Array, Step
+from fineprune.strategy import ChannelStrategy, z_scores
+
+
+class Given(ChannelStrategy):
+    """Scores as they are handed in."""
+
+    def __init__(self, given: Mapping[str, list[float]], chunk: int = 1, **ranking: Any) -> None:
+        super().__init__(chunk, **ranking)
+        self.given = given
+
+    def scores(self, network: Any, clean: Any) -> Mapping[str, Array]:
+        return {layer: np.array(scores) for layer, scores in self.given.items()}
+
+
+def pruned_in_order(given: Mapping[str, list[float]], chunk: int = 1, **ranking: Any) -> list[dict[str, list[int]]]:
+    steps = list(Given(given, chunk, **ranking).steps(None, None))  # type: ignore[arg-type]
+    return [{layer: mask.astype(int).tolist() for layer, mask in kept(step).items()} for step in steps]
+
+
+def test_the_lowest_score_goes_first() -> None:
+    assert pruned_in_order({"a": [0.3, 0.1, 0.2]}) == [{"a": [1, 0, 1]}, {"a": [1, 0, 0]}, {"a": [0, 0, 0]}]
+
+
+def test_of_equal_scores_the_first_goes_first() -> None:
+    scores = [0.0] * 40 + [-1.0] + [0.0] * 40
+    steps = pruned_in_order({"a": scores})
+    gone = [np.flatnonzero(np.array(step["a"]) == 0).tolist() for step in steps]
+    assert gone[0] == [40]
+    assert gone[1:4] == [[0, 40], [0, 1, 40], [0, 1, 2, 40]]
+    assert gone[41] == [*range(42)]
+
+
+def test_layers_are_ranked_together() -> None:
+    assert pruned_in_order({"a": [0.1, 0.4], "b": [0.3, 0.2]}) == [
+        {"a": [0, 1], "b": [1, 1]},
+        {"a": [0, 1], "b": [1, 0]},
+        {"a": [0, 1], "b": [0, 0]},
+        {"a": [0, 0], "b": [0, 0]},
+    ]
+
+
+def test_by_layer_the_same_share_of_each_goes() -> None:
+    given = {"a": [9, 8, 7, 6], "b": [0.1, 0.2]}
+    assert pruned_in_order(given, chunk=3, scope="layer") == [
+        {"a": [1, 1, 0, 0], "b": [0, 1]},
+        {"a": [0, 0, 0, 0], "b": [0, 0]},
+    ]
+
+
+def test_z_scores_make_layers_of_unlike_scale_comparable() -> None:
+    given = {"a": [100.0, 200, 300], "b": [1.0, 9, 9, 9]}
+    assert pruned_in_order(given, normalise="z")[0] == {"a": [1, 1, 1], "b": [0, 1, 1, 1]}
+    assert z_scores(np.array([100.0, 200, 300])) == pytest.approx([-1, 0, 1])
+    assert z_scores(np.array([1.0, 9, 9, 9])) == pytest.approx(scipy.stats.zscore([1, 9, 9, 9], ddof=1))
+
+
+@pytest.mark.parametrize("scores", [[1.0, 9], [4.0], [5.0, 5, 5, 5], [1.0, 9, np.nan], [np.nan] * 4, [np.inf, 1, 2]])
+def test_where_nothing_can_stand_out_z_scores_are_zero(scores: list[float]) -> None:
+    assert z_scores(np.array(scores)).tolist() == [0] * len(scores)
+
+
+def test_what_is_not_finite_is_average_and_moves_no_other() -> None:
+    assert z_scores(np.array([np.nan, 1, 2, 3, np.inf])) == pytest.approx([0, -1, 0, 1, 0])
+
+
+def test_l2_divides_by_the_norm_of_the_layer() -> None:
+    given = {"a": [3.0, 4], "b": [0.5, 0.4], "c": [0.0, 0]}
+    orders = pruned_in_order(given, normalise="l2")
+    assert [[step["a"][0], step["b"][1]] for step in orders] == [[1, 1], [1, 1], [0, 1], [0, 0], [0, 0], [0, 0]]
+
+
+def test_what_a_paper_does_is_no_variant_and_anything_else_is() -> None:
+    class ByLayer(Given):
+        scope, normalise = "layer", "z"
+
+    assert ByLayer({}).variant == ByLayer({}, scope="layer", normalise="z").variant == ""
+    assert ByLayer({}, scope="global", normalise="none").variant == "scope global, normalise none"
+
+
+def test_the_amount_is_the_threshold_where_the_paper_has_one() -> None:
+    class Thresholded(Given):
+        normalise, threshold = "z", "u"
+
+    steps = list(Thresholded({"a": [1.0, 2, 3]}).steps(None, None))  # type: ignore[arg-type]
+    assert [step.amount for step in steps] == pytest.approx([0, -1, -1])
+    assert {step.amount_name for step in steps} == {"u"}
+
+
+def test_a_chunk_goes_at_once_and_the_last_may_be_short() -> None:
+    assert pruned_in_order({"a": [0.1, 0.2, 0.3, 0.4, 0.5]}, chunk=2) == [
+        {"a": [0, 0, 1, 1, 1]},
+        {"a": [0, 0, 0, 0, 1]},
+        {"a": [0, 0, 0, 0, 0]},
+    ]
+
+
+def test_a_chunk_larger_than_the_layer_takes_it_whole() -> None:
+    assert pruned_in_order({"a": [0.1, 0.2]}, chunk=9) == [{"a": [0, 0]}]
+
+
+def test_earlier_steps_stay_as_they_were() -> None:
+    first, *_ = list(Given({"a": [0.1, 0.2, 0.3]}).steps(None, None))  # type: ignore[arg-type]
+    assert kept(first)["a"].tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("chunk", [0, -1, 1.5, "2", True])
+def test_a_chunk_is_a_whole_number_from_1(chunk: Any) -> None:
+    with pytest.raises(ConfigError) as error:
+        Given({}, chunk)
+    assert (
+        str(error.value) == f"expected strategy.chunk to be a whole number ≥ 1, got {chunk!r}: set a whole number ≥ 1"
+    )
+
+
+def test_a_step_counts_what_it_prunes() -> None:
+    step = keeping({"conv": np.array([1.0, 0, 0]), "dense": np.array([[0.0, 1], [1, 1]])})
+    assert (step.pruned, step.total) == (3, 7)
+
+
+def test_a_step_without_masks_prunes_nothing() -> None:
+    assert (Step().pruned, Step().total) == (0, 0)
+
+
+def test_a_score_that_is_not_a_number_is_the_strategys_bug() -> None:
+    with pytest.raises(StrategyError, match=r"^expected a score for each channel, got NaN"):
+        pruned_in_order({"a": [0.1, float("nan")]})

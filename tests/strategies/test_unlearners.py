@@ -1,0 +1,101 @@
+"""Methods that make the network forget its task first: RNP and TSBD."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+from samples import pictures, split
+
+from fineprune.errors import ConfigError, NotApplicable
+from fineprune.network.network import Network
+from fineprune.network.step import Scale
+from fineprune.testing import NETWORKS
+from fineprune.training.unlearning import unlearn
+from strategies.masks.rnp import ReconstructiveNeuronPruning
+from strategies.weights.tsbd import TwoStageBackdoorDefence
+
+ONE = {"batch_size": 24, "epochs": 1, "stop": 0.0, "seed": 0}
+
+
+def network(name: str = "normalised") -> Network:
+    return Network(NETWORKS[name]())
+
+
+def weights_after_one_step(rate: float, decay: float = 0.0) -> list[np.ndarray]:
+    """By hand: one step up the cross-entropy of all images, in training mode, and down ½·decay·‖w‖²."""
+    model, images = network().logits, split(pictures(24), 5)
+    with tf.GradientTape() as tape:
+        logits = model(images.pixels(0, 24) * np.float32(images.scale), training=True)
+        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(images.labels, logits))
+    slopes = tape.gradient(loss, model.trainable_variables)
+    pairs = zip(model.trainable_variables, slopes, strict=True)
+    return [w.numpy() + rate * (slope.numpy() - decay * w.numpy()) for w, slope in pairs]
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+def test_unlearning_goes_up_the_loss_and_leaves_the_network_as_it_was(decay: float) -> None:
+    untouched = network()
+    before = untouched.model.get_weights()
+    model = unlearn(untouched, split(pictures(24), 5), keras.optimizers.SGD(0.1), decay=decay, **ONE)
+    expected = weights_after_one_step(0.1, decay)
+    for ours, theirs in zip(model.trainable_variables, expected, strict=True):
+        assert ours.numpy() == pytest.approx(theirs, abs=1e-4)
+    assert all(map(np.array_equal, before, untouched.model.get_weights()))
+
+
+@pytest.mark.parametrize("in_training", [False, True])
+def test_unlearning_ends_after_the_epoch_that_forgets(in_training: bool) -> None:
+    settings = {**ONE, "epochs": 5, "in_training": in_training}
+    once = unlearn(network(), split(pictures(24), 5), keras.optimizers.SGD(0.01), **{**settings, "epochs": 1})
+    early = unlearn(network(), split(pictures(24), 5), keras.optimizers.SGD(0.01), **{**settings, "stop": 1.0})
+    late = unlearn(network(), split(pictures(24), 5), keras.optimizers.SGD(0.01), **settings)
+    assert all(map(np.array_equal, once.get_weights(), early.get_weights()))
+    assert not all(map(np.array_equal, once.get_weights(), late.get_weights()))
+
+
+def test_rnp_learns_masks_that_bring_the_task_back_to_the_unlearned_network() -> None:
+    clean, strategy = split(pictures(24), 5), ReconstructiveNeuronPruning(batch_size=24, unlearning_epochs=3)
+    unlearned = Network(strategy._unlearned(network(), clean))
+    twin = unlearned.masked(Scale, batch_statistics=True)
+    masks = np.concatenate(list(strategy.scores(network(), clean).values()))
+    assert masks.min() >= 0 and masks.max() <= 1
+
+    def loss(factors: np.ndarray) -> float:
+        logits = twin(tf.constant(clean.pixels(0, 24) * np.float32(clean.scale)), tf.constant(factors, tf.float32))
+        return float(tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(clean.labels, logits)))
+
+    assert loss(masks) < loss(np.ones(twin.size))
+
+
+def test_rnp_needs_batch_normalisation() -> None:
+    with pytest.raises(NotApplicable, match=r"^expected a network with batch normalisation to mask"):
+        ReconstructiveNeuronPruning().scores(network("plain"), split(pictures(24), 5))
+
+
+def test_tsbd_prunes_by_one_threshold_in_the_filters_that_changed_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand: of the filters of sums 9, 6, 12, half are two: those of 12 and 9, where half of 4 weights are ≥ 6."""
+    changes = {
+        "conv_1": np.array([[8, 3], [1, 3]], np.float32).reshape(1, 1, 2, 2),
+        "conv_2": np.array([[6], [6]], np.float32).reshape(1, 1, 2, 1),
+    }
+    monkeypatch.setattr(TwoStageBackdoorDefence, "changes", lambda *_: changes)
+    (step,) = TwoStageBackdoorDefence(neurons=(0.6,), weights=0.5).steps(network(), split(pictures(4), 5))
+    masks = {edit.layer: edit.factors.reshape(2, -1).tolist() for edit in step.edits}
+    assert masks == {"conv_1": [[0, 1], [1, 1]], "conv_2": [[0], [0]]}
+    assert (step.amount, step.amount_name) == (0.6, "neurons")
+
+
+def test_tsbd_measures_what_unlearning_changed() -> None:
+    settings = {"epochs": 1, "batch_size": 24, "learning_rate": 0.1}
+    changes = TwoStageBackdoorDefence(**settings).changes(network(), split(pictures(24), 5))
+    model = network().logits
+    for variable, after in zip(model.trainable_variables, weights_after_one_step(0.1), strict=True):
+        layer = variable.name.split("/")[0]
+        if "kernel" in variable.name and layer in changes:
+            assert changes[layer] == pytest.approx(np.abs(after - variable.numpy()), abs=1e-4)
+    assert set(changes) == {"conv_1", "conv_2"}
+
+
+def test_shares_of_neurons_are_fractions() -> None:
+    with pytest.raises(ConfigError, match=r"^expected strategy.neurons to be fractions from 0 to 1, got \(2,\)"):
+        TwoStageBackdoorDefence(neurons=(2,))

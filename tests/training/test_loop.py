@@ -1,0 +1,85 @@
+"""Training with any loss, by hand and as Keras does it."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+from nets import residual, tiny
+from samples import pictures, split
+
+from fineprune.data.split import ArraySplit
+from fineprune.errors import DataError
+from fineprune.training.loop import train
+
+PIXEL = ArraySplit(np.array([2, 4], np.uint8).reshape(2, 1, 1, 1), np.array([0, 1]), 1.0)  # of mean 3
+
+
+def stepped(loss: Callable[..., tf.Tensor], value: float, rate: float = 0.5, **how: object) -> float:
+    """What one step of gradient descent on the two pixels makes of a variable `w` of that value."""
+    w = tf.Variable(float(value))
+    how = {key: (lambda hook=hook: hook(w)) if callable(hook) else hook for key, hook in how.items()}
+    batches = PIXEL.batches(2, 0, epochs=1)
+    train(lambda images, labels: loss(w, images), [w], batches, keras.optimizers.SGD(rate), what="test", **how)
+    return float(w)
+
+
+def product(w: tf.Variable, images: tf.Tensor) -> tf.Tensor:
+    return w * tf.reduce_mean(images)  # the gradient is 3
+
+
+def test_a_step_goes_down_by_hand_or_up() -> None:
+    assert stepped(product, 1) == 1 - 0.5 * 3
+    assert stepped(product, 1, ascend=True) == 1 + 0.5 * 3
+
+
+def test_what_follows_a_step_may_clip() -> None:
+    assert stepped(product, 1, after=lambda w: w.assign(tf.clip_by_value(w, 0, 1))) == 0
+
+
+def test_a_loss_may_hold_a_step_of_its_own() -> None:
+    def sharpness_aware(w: tf.Variable, _: tf.Tensor) -> tf.Tensor:
+        """SAM on w²: climb by ½ in the direction of the gradient, 2w, and take the gradient there."""
+        with tf.GradientTape() as tape:
+            here = w**2
+        climb = 0.5 * tf.sign(tape.gradient(here, w))
+        w.assign_add(climb)
+        there = w**2
+        w.assign_sub(climb)
+        return there
+
+    assert stepped(sharpness_aware, 1, rate=0.25) == 1 - 0.25 * 2 * 1.5
+
+
+@pytest.mark.parametrize("build", [tiny, residual])
+def test_cross_entropy_is_trained_as_keras_does(build: Callable[[], keras.Model]) -> None:
+    images = split(pictures(40), 5)
+    batches = images.batches(16, 0, epochs=3)
+    ours, theirs = build(), build()
+
+    def loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        scores = ours(images, training=True)
+        return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, scores))
+
+    train(loss, ours.trainable_variables, batches, keras.optimizers.SGD(0.01, momentum=0.9), what="test")
+    theirs.compile(keras.optimizers.SGD(0.01, momentum=0.9), "sparse_categorical_crossentropy")
+    theirs.fit(batches, verbose=0)
+    for our, their, before in zip(ours.get_weights(), theirs.get_weights(), build().get_weights(), strict=True):
+        np.testing.assert_allclose(our, their, rtol=1e-4, atol=1e-6)
+        assert not np.array_equal(our, before)
+
+
+class Changed(ArraySplit):
+    def pixels(self, start: int, stop: int) -> np.ndarray:
+        raise DataError("expected a.h5 to stay as it is, got another: run again on a copy")
+
+
+def test_images_that_cannot_be_read_say_so_in_their_own_words() -> None:
+    changed = Changed(pictures(4), np.arange(4), 1.0)
+    w = tf.Variable(1.0)
+    with pytest.raises(DataError) as error:
+        train(
+            lambda images, _: product(w, images), [w], changed.batches(2, 0, epochs=1), keras.optimizers.SGD(), what=""
+        )
+    assert str(error.value) == "expected a.h5 to stay as it is, got another: run again on a copy"
