@@ -18,7 +18,11 @@ from fineprune.config import command_line
 from fineprune.untrusted.vetting import vet
 
 ROOT = Path(__file__).parents[2]
-KINDS = [name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)]
+KINDS = [
+    name
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, Warning)
+]
 VALUE = "\x00"  # stands for whatever is filled in
 
 
