@@ -24,8 +24,8 @@ def card(seed: int, clean: float, size: int = 4, images: int = 400, **asr: float
     }
 
 
-def written(folder: Path, *found: dict[str, Any]) -> Path:
-    for number, each in enumerate(found):
+def written(folder: Path, *contents: dict[str, Any]) -> Path:
+    for number, each in enumerate(contents):
         (folder / f"{number}.json").write_text(json.dumps(each))
     return folder
 
@@ -45,8 +45,8 @@ def test_half_cards_of_killed_processes_are_not_read(tmp_path: Path) -> None:
 
 
 def test_the_table(tmp_path: Path) -> None:
-    found = [card(0, 0.9, lips=0.5, brows=1.0), card(1, 0.7, lips=0.7, brows=1.0)]
-    head, _, *lines = cards.markdown(cards.averages(cards.read(written(tmp_path, *found)))).splitlines()
+    contents = [card(0, 0.9, lips=0.5, brows=1.0), card(1, 0.7, lips=0.7, brows=1.0)]
+    head, _, *lines = cards.markdown(cards.averages(cards.read(written(tmp_path, *contents)))).splitlines()
     assert head == (
         "| data | trained on | architecture | attack | epochs | poison rate | trigger | target | seeds | clean | ASR |"
         " lowest ASR |"

@@ -69,9 +69,9 @@ def test_cost_in_passes_is_the_strategy_s_and_where_nets_are_fine_tuned_that_too
     assert np.isnan(rows([run])["forward_passes"]).all()
     counted = {"forward_passes/strategy": 1.0, "forward_passes/finetuning": 7.0, "backward_passes/finetuning": 6.5}
     run.metrics.update({"backward_passes/strategy": 0.0} | counted)  # type: ignore[attr-defined]
-    found = rows([run]).set_index("method")
-    assert found["forward_passes"].to_dict() == {"ours": 1, "ours + fine-tuning": 8}
-    assert found["backward_passes"].to_dict() == {"ours": 0, "ours + fine-tuning": 6.5}
+    costs = rows([run]).set_index("method")
+    assert costs["forward_passes"].to_dict() == {"ours": 1, "ours + fine-tuning": 8}
+    assert costs["backward_passes"].to_dict() == {"ours": 0, "ours + fine-tuning": 6.5}
 
 
 def test_an_attack_with_several_triggers_is_one_block() -> None:

@@ -41,8 +41,8 @@ def chosen(choice: str) -> dict[str, dict[str, Any]]:
     composed = compose(choice, *SMALL.get(choice, []))
     group = choice.partition("=")[0]
     groups = [group] if group in KINDS else [name for name in KINDS if name != "data"]
-    found = {name: OmegaConf.to_container(composed[name], resolve=True) for name in groups if composed[name]}
-    return {name: dict(settings) for name, settings in found.items() if isinstance(settings, dict)}
+    chosen = {name: OmegaConf.to_container(composed[name], resolve=True) for name in groups if composed[name]}
+    return {name: dict(settings) for name, settings in chosen.items() if isinstance(settings, dict)}
 
 
 def make(group: str, settings: dict[str, Any]) -> Any:

@@ -96,11 +96,11 @@ def recomputed(swept: Path) -> pd.DataFrame:
 def test_the_ranking_is_what_the_run_folders_say(swept: Path, compared: tuple[Path, str]) -> None:
     expected = recomputed(swept)
     assert len(expected) >= 3
-    found = pd.read_csv(compared[0] / "attacks.csv")
-    found = found[~found["method"].str.contains("fine-tuning") & (found["method"] != "untouched")]
-    found = found.set_index(["point", "method"]).sort_index()
-    pd.testing.assert_frame_equal(found[expected.columns], expected.sort_index())
-    for _, rows in found.groupby("point"):
+    removed = pd.read_csv(compared[0] / "attacks.csv")
+    removed = removed[~removed["method"].str.contains("fine-tuning") & (removed["method"] != "untouched")]
+    removed = removed.set_index(["point", "method"]).sort_index()
+    pd.testing.assert_frame_equal(removed[expected.columns], expected.sort_index())
+    for _, rows in removed.groupby("point"):
         assert rows.sort_values("goodnet_der", ascending=False)["rank"].is_monotonic_increasing
 
 

@@ -44,7 +44,7 @@ def runs(folder: Path) -> list[Logged]:
     return [run for run in logged if "comparison" not in run.data.tags]
 
 
-def found(run: Logged) -> dict[str, Any]:
+def measured(run: Logged) -> dict[str, Any]:
     return {name: value for name, value in run.data.metrics.items() if not name.startswith("seconds/")}
 
 
@@ -74,7 +74,7 @@ def test_a_grid_is_run_once_and_anew_only_where_something_else_would_be_found(fo
     assert len({run.data.tags["grid"] for run in logged}) == 1
     # Nothing in these is random, so that the seed changes nothing.
     for strategy in ("channel_activation", "magnitude_dense (global)"):
-        one, other = (found(run) for run in logged if run.data.tags["strategy"] == strategy)
+        one, other = (measured(run) for run in logged if run.data.tags["strategy"] == strategy)
         assert one == other
         assert len(one) > 10
     other_order = ["-m", "seed=0,1", *OWN, "data.clean_test=test.h5", "strategy=channel_activation,magnitude_dense"]

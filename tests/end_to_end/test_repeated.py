@@ -23,13 +23,13 @@ def content(path: Path) -> object:
     if path.name == "summary.json":
         return {key: value for key, value in json.loads(path.read_text()).items() if key != "seconds"}
     if path.suffix == ".h5":
-        found: dict[str, bytes] = {}
+        arrays: dict[str, bytes] = {}
         with h5py.File(path) as file:
             file.visititems(
-                lambda name, item: found.update({name: item[()].tobytes()} if hasattr(item, "dtype") else {})
+                lambda name, item: arrays.update({name: item[()].tobytes()} if hasattr(item, "dtype") else {})
             )
-        assert found
-        return found
+        assert arrays
+        return arrays
     text = path.read_bytes()
     return text.replace(path.parent.name.encode(), b"") if path.suffix == ".yaml" else text
 

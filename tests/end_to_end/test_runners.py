@@ -129,9 +129,9 @@ def test_the_net_of_each_budget_is_the_one_of_its_row(swept: Path, images: dict)
 
 
 def test_pictures_are_pictures(swept: Path) -> None:
-    found = sorted((swept / "out").glob("*.png"))
-    assert {"curve.png", "failures.png"} <= {file.name for file in found}
-    for file in found:
+    pictures = sorted((swept / "out").glob("*.png"))
+    assert {"curve.png", "failures.png"} <= {file.name for file in pictures}
+    for file in pictures:
         with Image.open(file) as picture:
             picture.verify()
 

@@ -66,14 +66,14 @@ def small_net(draw: Any) -> keras.Model:
 def masks_of(draw: Any, network: Network) -> dict[str, NDArray[np.float32]]:
     """Masks of channels, hard or soft, or of single weights."""
     kernels = network.kernels(dense_only=False)
-    found = {}
+    weights = {}
     for layer in draw(st.lists(st.sampled_from(["first", "second", "fine", "output"]), max_size=2, unique=True)):
         whole = draw(st.booleans()) and layer in network.units
         values = draw(st.sampled_from([(0, 1), (0, 0.25, 0.7, 1)]))
         random = np.random.default_rng(draw(st.integers(0, 99)))
         shape = kernels[layer].shape[-1:] if whole else kernels[layer].shape
-        found[layer] = random.choice(np.array(values, np.float32), shape)
-    return found
+        weights[layer] = random.choice(np.array(values, np.float32), shape)
+    return weights
 
 
 @pytest.mark.slow
@@ -164,14 +164,14 @@ def exact_scores(
 def expect_margin_holds(model: keras.Model, images: Split) -> None:
     """Prune and restore every channel; no score may be off by more than half of what is doubted."""
     steps = [*one_by_one("conv_3", 60), *reversed(one_by_one("conv_3", 60))]
-    found = IncrementalEvaluator(GatedNetwork(Network(model), steps))
-    [shared] = found.gated.shared(next(images.blocks())[1])
+    evaluator = IncrementalEvaluator(GatedNetwork(Network(model), steps))
+    [shared] = evaluator.gated.shared(next(images.blocks())[1])
     every, worst = np.arange(len(shared)), 0.0
-    found.start([shared])
+    evaluator.start([shared])
     for step in range(len(steps) + 1):
-        inputs = found.suffix_inputs(step, [shared], every)
-        scores = found.numpy_suffix.scores(inputs, {}, found.masks[step])
-        off = np.abs(scores.values - exact_scores(found, step, shared, model)).max()
+        inputs = evaluator.suffix_inputs(step, [shared], every)
+        scores = evaluator.numpy_suffix.scores(inputs, {}, evaluator.masks[step])
+        off = np.abs(scores.values - exact_scores(evaluator, step, shared, model)).max()
         worst = max(worst, off / (SAFETY * scores.error))
     assert worst < 0.5
 

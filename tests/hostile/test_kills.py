@@ -52,13 +52,13 @@ def prepare(given: Path, piece: Piece, folder: Path) -> None:
 
 def files(folder: Path) -> dict[str, str]:
     """A digest of every result in `folder`, by its path, less what differs from one run to the next."""
-    found = {}
+    digests = {}
     for path in folder.rglob("[!.]*.*"):
         name = str(path.relative_to(folder))
         if path.is_file() and not name.startswith("mlruns") and path.suffix not in (".lock", ".jsonl"):
             content = _lasting(path.read_text()) if path.suffix == ".json" else path.read_bytes()
-            found[name] = hashlib.sha256(content).hexdigest()
-    return found
+            digests[name] = hashlib.sha256(content).hexdigest()
+    return digests
 
 
 def _lasting(text: str) -> bytes:

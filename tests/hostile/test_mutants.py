@@ -55,15 +55,15 @@ def ends(kind: str, original: Path, count: int) -> Iterator[str]:
     """What became of each mutant. What comes to another end in a process that holds many is opened as users do it."""
     first = 0
     while first < count:
-        found = opened(kind, "here", original, first, min(first + 500, count))
-        for number, end in found:
+        batch = opened(kind, "here", original, first, min(first + 500, count))
+        for number, end in batch:
             if end in ("opened", "refused"):
                 yield end
                 continue
             _, again = opened(kind, "vetted", original, number, number + 1)[0]
             yield "caught by vetting" if again in ("opened", "refused") else f"{number}: {again}, {end}"
             print(f"{kind} {number}: {end}, and {again} when it is vetted")
-        first = found[-1][0] + 1
+        first = batch[-1][0] + 1
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def ends(kind: str, original: Path, count: int) -> Iterator[str]:
     indirect=["original"],
 )
 def test_each_is_opened_or_refused_in_one_line(kind: str, original: Path, share: float) -> None:
-    found = Counter(ends(kind, original, round(COUNT * share)))
-    assert found.pop("opened") > 0
-    assert found.pop("refused") > 0
-    caught = found.pop("caught by vetting", 0)
-    assert not found
+    counts = Counter(ends(kind, original, round(COUNT * share)))
+    assert counts.pop("opened") > 0
+    assert counts.pop("refused") > 0
+    caught = counts.pop("caught by vetting", 0)
+    assert not counts
     assert caught < 0.02 * COUNT * share
 
 

@@ -15,11 +15,11 @@ DATA = ("data.identities=3", "data.train=6", "data.clean_valid=4", "data.clean_t
 
 def block(language: str) -> str:
     """The block of that language in CONTRIBUTING.md, less its indentation."""
-    found = re.search(
+    block = re.search(
         rf"^ *```{language}\n(.*?)^ *```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL | re.MULTILINE
     )
-    assert found
-    return re.sub(r"^   ", "", found[1], flags=re.MULTILINE)
+    assert block
+    return re.sub(r"^   ", "", block[1], flags=re.MULTILINE)
 
 
 @pytest.mark.slow

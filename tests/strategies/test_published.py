@@ -82,5 +82,5 @@ def test_lipschitz_bounds_prune_as_many_channels_as_the_authors_rule_does(case: 
 
 def test_activation_finds_what_it_found_elsewhere(case: Case) -> None:
     steps = case.steps(ChannelActivation())
-    found, published = case.rates([steps[count - 1] for count in (64, 96, 112)]), np.array(ACTIVATION[case.name])
-    assert np.nan_to_num(np.abs(np.array(found) - published)).max() <= TOLERANCE
+    ours, published = case.rates([steps[count - 1] for count in (64, 96, 112)]), np.array(ACTIVATION[case.name])
+    assert np.nan_to_num(np.abs(np.array(ours) - published)).max() <= TOLERANCE

@@ -78,14 +78,14 @@ def test_a_lipschitz_bound_worked_by_hand() -> None:
 
 def test_lipschitz_bounds_are_the_largest_singular_values() -> None:
     network = normalised()
-    for layer, found in ChannelLipschitzness().scores(network, images()).items():
+    for layer, of_layer in ChannelLipschitzness().scores(network, images()).items():
         parts = network.weights(layer)
         expected = []
-        for channel in range(len(found)):
+        for channel in range(len(of_layer)):
             matrix = np.array([parts.kernel[:, :, row, channel].ravel() for row in range(parts.kernel.shape[2])])
             matrix = matrix * parts.gamma[channel] / np.sqrt(parts.variance[channel])
             expected.append(scipy.linalg.svdvals(matrix)[0])
-        assert -found == pytest.approx(expected, rel=1e-5)
+        assert -of_layer == pytest.approx(expected, rel=1e-5)
 
 
 def test_at_the_amount_u_those_beyond_mean_and_u_deviations_are_gone() -> None:
@@ -165,17 +165,17 @@ def test_a_divergence_worked_by_hand() -> None:
     pixels = np.zeros((2, *SHAPE), np.uint8)
     pixels[1] = 2
     network = of_norm(colours(), [1, 1, 1], [0, 0, 0], [1, 3, 1], [1, 1, 4])
-    found = scores(NormStatistics(), network, ArraySplit(pixels, np.array([0, 1]), 1.0))
-    assert found == {"norm": pytest.approx([0, -2, -(np.log(2) + 1 / 8 - 1 / 2)])}
+    divergences = scores(NormStatistics(), network, ArraySplit(pixels, np.array([0, 1]), 1.0))
+    assert divergences == {"norm": pytest.approx([0, -2, -(np.log(2) + 1 / 8 - 1 / 2)])}
 
 
 @pytest.mark.usefixtures("small_blocks")
 def test_divergences_are_the_integrals_of_their_definition() -> None:
     network, clean = normalised(), images()
-    for layer, found in NormStatistics().scores(network, clean).items():
+    for layer, divergences in NormStatistics().scores(network, clean).items():
         arriving = np.concatenate(list(network.maps(layer.replace("norm", "conv"), clean)))
         norm = network.model.get_layer(layer)
-        for channel, score in enumerate(found):
+        for channel, score in enumerate(divergences):
             values = arriving[..., channel].astype(np.float64)
             batch = scipy.stats.norm(values.mean(), values.std())
             stored = scipy.stats.norm(norm.moving_mean.numpy()[channel], norm.moving_variance.numpy()[channel] ** 0.5)
@@ -192,13 +192,13 @@ def glowing() -> tuple[ArraySplit, dict[str, PoisonedSplit]]:
 
 def test_the_channel_with_two_peaks_has_the_lowest_entropy() -> None:
     clean, poisoned = glowing()
-    found = scores(PreActivationEntropy(images=200, poison_rate=0.5), colours(), clean, poisoned=poisoned)["norm"]
-    assert np.argmin(found) == 1
+    entropies = scores(PreActivationEntropy(images=200, poison_rate=0.5), colours(), clean, poisoned=poisoned)["norm"]
+    assert np.argmin(entropies) == 1
 
 
 def test_entropies_are_those_of_histograms() -> None:
     clean, poisoned = glowing()
-    found = PreActivationEntropy(images=10**6, poison_rate=1.0).scores(colours(), clean, poisoned=poisoned)["norm"]
+    entropies = PreActivationEntropy(images=10**6, poison_rate=1.0).scores(colours(), clean, poisoned=poisoned)["norm"]
     # At such numbers all poisoned images are drawn, and of clean ones a single one, the least that there can be.
     count = len(poisoned["patch"])
     assert count < 300
@@ -208,7 +208,7 @@ def test_entropies_are_those_of_histograms() -> None:
     values = (maxima - maxima.mean(axis=0)) / maxima.std(axis=0, ddof=1)
     edges = values.min() - 1e-6 + 0.01 * np.arange(np.ceil((values.max() - values.min()) / 0.01) + 2)
     expected = [scipy.stats.entropy(np.histogram(column, edges)[0]) for column in values.T]
-    assert found == pytest.approx(expected, rel=0.02)
+    assert entropies == pytest.approx(expected, rel=0.02)
 
 
 def test_maxima_that_are_all_equal_leave_a_channel_average() -> None:
@@ -222,15 +222,15 @@ def test_maxima_that_are_all_equal_leave_a_channel_average() -> None:
 
 def test_one_batch_of_noise_changes_weights_by_the_rate_times_the_gradient() -> None:
     network, clean = normalised(), images()
-    found = NoiseWeightChange(iterations=1, batch_size=8, learning_rate=0.5, seed=7).scores(network, clean)
+    changes = NoiseWeightChange(iterations=1, batch_size=8, learning_rate=0.5, seed=7).scores(network, clean)
     noise = tf.random.stateless_uniform((8, 12, 10, 3), [0, 7], 0, 1)
     labels = tf.random.stateless_uniform((8,), [1, 7], 0, 5, tf.int64)
     model = network.logits
     with tf.GradientTape() as tape:
         logits = model(noise, training=True)
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-    gradients = tape.gradient(loss, [model.get_layer(layer).kernel for layer in found])
-    for gradient, score in zip(gradients, found.values(), strict=True):
+    gradients = tape.gradient(loss, [model.get_layer(layer).kernel for layer in changes])
+    for gradient, score in zip(gradients, changes.values(), strict=True):
         assert -score == pytest.approx(0.5 * np.abs(gradient.numpy()).sum(axis=(0, 1, 2)), rel=1e-3)
 
 
@@ -240,14 +240,14 @@ def test_an_attacked_map_worked_by_hand() -> None:
     pixels[np.arange(6), :, :, np.arange(6) % 3] = 102  # a class is the colour that is brightest, by 2
     clean = ArraySplit(pixels, np.arange(6) % 3, 1.0)
     strategy = FeatureMapPruning(images=6, alpha=1.0, epsilon=40.0, seed=3)
-    found = scores(strategy, colours(norm=False), clean)["conv"]
+    accuracies = scores(strategy, colours(norm=False), clean)["conv"]
     sign = np.random.default_rng(3).choice([-1, 1], pixels.shape)
-    for channel, accuracy in enumerate(found):
+    for channel, accuracy in enumerate(accuracies):
         moved = pixels + 1.0 * sign
         moved[..., channel] += 40.0 * sign[..., channel]
         labels = moved.mean(axis=(1, 2)).argmax(axis=1)
         assert accuracy == pytest.approx((labels == clean.labels).mean())
-    assert min(found) < 1
+    assert min(accuracies) < 1
 
 
 def test_attacked_pixels_stay_between_black_and_white() -> None:
@@ -255,5 +255,5 @@ def test_attacked_pixels_stay_between_black_and_white() -> None:
     pixels[np.arange(3), :, :, np.arange(3)] = 255
     clean = ArraySplit(pixels, np.arange(3), 1 / 255)
     # Unclipped, steps of 1000 would drown every colour.
-    found = scores(FeatureMapPruning(images=3, alpha=1.0, epsilon=1000.0), colours(norm=False), clean)["conv"]
-    assert found == [1, 1, 1]
+    accuracies = scores(FeatureMapPruning(images=3, alpha=1.0, epsilon=1000.0), colours(norm=False), clean)["conv"]
+    assert accuracies == [1, 1, 1]

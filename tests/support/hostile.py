@@ -39,10 +39,10 @@ def layer(name: str, kind: str, after: list[str], **settings: Any) -> dict[str, 
 
 def chain(*layers: tuple[str, dict[str, Any]], shape: tuple[int, ...] = (4, 4, 3)) -> dict[str, Any]:
     """Layers one after the other, then a dense one of three classes."""
-    found = [layer("image", "InputLayer", [], batch_input_shape=[None, *shape], dtype="float32")]
+    nodes = [layer("image", "InputLayer", [], batch_input_shape=[None, *shape], dtype="float32")]
     for kind, settings in (*layers, ("GlobalMaxPooling2D", {}), ("Dense", {"units": 3})):
-        found.append(layer(f"layer_{len(found)}", kind, [found[-1]["name"]], **settings))
-    return network(found)
+        nodes.append(layer(f"layer_{len(nodes)}", kind, [nodes[-1]["name"]], **settings))
+    return network(nodes)
 
 
 def network(layers: list[dict[str, Any]], name: str = "net") -> dict[str, Any]:

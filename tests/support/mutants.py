@@ -93,9 +93,9 @@ def _places(config: Any) -> Any:
 
 
 def _objects(file: h5py.File) -> list[Any]:
-    found: list[Any] = [file]
-    file.visititems(lambda _, item: found.append(item))
-    return found
+    items: list[Any] = [file]
+    file.visititems(lambda _, item: items.append(item))
+    return items
 
 
 def _change_attribute(file: h5py.File, draw: random.Random) -> None:

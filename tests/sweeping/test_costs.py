@@ -80,18 +80,18 @@ def test_attacking_maps_takes_two_passes_and_one_back_a_channel_and_one_for_the_
 @pytest.mark.parametrize("layers", ["all", "dense"])
 def test_fine_tuning_takes_its_epochs_over_the_images_that_judge_no_budget(layers: Any) -> None:
     tuning = CleanFineTuning(layers, epochs=4, batch_size=8, learning_rate=0.001)
-    found = costs(NoPruning(), finetuning=tuning, budgets=[0.1])
-    assert found["forward_passes/finetuning"] == found["backward_passes/finetuning"] == pytest.approx(4 * 35 / CLEAN)
-    assert found["forward_passes/strategy"] == found["backward_passes/strategy"] == 0
+    spent = costs(NoPruning(), finetuning=tuning, budgets=[0.1])
+    assert spent["forward_passes/finetuning"] == spent["backward_passes/finetuning"] == pytest.approx(4 * 35 / CLEAN)
+    assert spent["forward_passes/strategy"] == spent["backward_passes/strategy"] == 0
 
 
-def test_the_run_folder_s_summary_has_the_same_figures(found: Sweep) -> None:
-    summary = run_folder.summary(found, {})
+def test_the_run_folder_s_summary_has_the_same_figures(swept: Sweep) -> None:
+    summary = run_folder.summary(swept, {})
     assert summary["forward_passes"] == {"strategy": 1, "finetuning": 0}
     assert summary["backward_passes"] == {"strategy": 0, "finetuning": 0}
 
 
 @pytest.fixture
-def found() -> Sweep:
+def swept() -> Sweep:
     images = split(pictures(CLEAN), 5)
     return run(plan(BadNet(tiny(), Data("d", images)), ChannelActivation(), None, [], 0.3, 0))

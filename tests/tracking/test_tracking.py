@@ -82,8 +82,8 @@ def runs(tracking: MlflowTracking) -> list[Logged]:
 def histories(tracking: MlflowTracking, run: Logged) -> dict[str, list[tuple[int, float]]]:
     """Every value of every metric, by step."""
     client, _ = tracking.open()
-    found = {name: client.get_metric_history(run.info.run_id, name) for name in run.data.metrics}
-    return {name: sorted((point.step, point.value) for point in history) for name, history in found.items()}
+    histories_of = {name: client.get_metric_history(run.info.run_id, name) for name in run.data.metrics}
+    return {name: sorted((point.step, point.value) for point in history) for name, history in histories_of.items()}
 
 
 EXPECTED = {
@@ -389,14 +389,14 @@ def test_eight_processes_on_a_fresh_store_at_once_lose_nothing(fresh: MlflowTrac
     assert sorted(run.info.run_name for run in logged) == sorted(expected)
     for run in logged:
         assert run.info.status == "FINISHED"
-        found = histories(fresh, run)
-        assert all(found[f"split_{n}/rate"] == expected[run.info.run_name] for n in range(6))
+        read_back = histories(fresh, run)
+        assert all(read_back[f"split_{n}/rate"] == expected[run.info.run_name] for n in range(6))
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 class Server:

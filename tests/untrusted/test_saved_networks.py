@@ -49,9 +49,9 @@ def test_channels_are_pruned_as_plain_keras_would(build, tmp_path: Path) -> None
     network, images = read_back(build(), tmp_path)
     steps = list(ChannelActivation(chunk=400 if build is mobilenet else 3).steps(network, images))
     labels = predict_steps(network, steps, {"images": images}, lambda _: None)["images"]
-    for net, found in zip([network.model, *map(network.pruned, steps)], labels, strict=True):
-        assert np.array_equal(found, predict(net, images))
-        assert np.array_equal(found, net.predict(images.pixels(0, 11) * np.float32(1 / 255), verbose=0).argmax(axis=1))
+    for net, ours in zip([network.model, *map(network.pruned, steps)], labels, strict=True):
+        assert np.array_equal(ours, predict(net, images))
+        assert np.array_equal(ours, net.predict(images.pixels(0, 11) * np.float32(1 / 255), verbose=0).argmax(axis=1))
 
 
 def test_where_a_sum_feeds_the_last_pooling_its_channels_are_pruned(tmp_path: Path) -> None:
