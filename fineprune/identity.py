@@ -40,22 +40,31 @@ def code(*roots: str, within: Collection[str] = DECIDING, source: Source = insta
     Imports are followed within the packages of `roots` and, of fineprune, within the parts that `within` names.
     """
     own = {root.split(".")[0] for root in roots} - {"fineprune"}
-    trees: dict[str, ast.Module] = {}
+    bare: dict[str, str] = {}
     waiting = list(roots)
     while waiting:
         module = waiting.pop()
         first, _, rest = module.partition(".")
         follows = first in own or (first == "fineprune" and rest.split(".")[0] in within)
-        if follows and module not in trees and (text := source(module)) is not None:
-            trees[module] = ast.parse(text)
-            waiting += _imported(trees[module], module, source)
-    bare = sorted((module, _without_docstrings(tree)) for module, tree in trees.items())
-    return hashlib.sha256(repr(bare).encode()).hexdigest()[:16]
+        if follows and module not in bare and (read := _read(module, source)) is not None:
+            bare[module], imported = read
+            waiting += imported
+    return hashlib.sha256(repr(sorted(bare.items())).encode()).hexdigest()[:16]
 
 
 def code_of(parts: Iterable[object], within: Collection[str] = DECIDING) -> str:
     """The hash of the code that the classes of `parts` consist of; see `code`."""
     return code(*{type(part).__module__ for part in parts}, within=within)
+
+
+@cache
+def _read(module: str, source: Source) -> tuple[str, list[str]] | None:
+    """The code of `module` without comments and docstrings, and the modules that it imports; None without a source."""
+    if (text := source(module)) is None:
+        return None
+    tree = ast.parse(text)
+    imported = list(_imported(tree, module, source))
+    return _without_docstrings(tree), imported
 
 
 def _imported(tree: ast.Module, module: str, source: Source) -> Iterator[str]:

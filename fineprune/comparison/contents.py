@@ -121,8 +121,8 @@ class Comparison:
 
         BadNets without a backdoor come last: there, only the price counts.
         """
-        benign = ranking.unattacked(self.results)
-        parts = [table[table["point"] == point] for table in (self.removal, benign) if len(table)]
+        parts = [self.tables[name] for name in ("removal", "unattacked") if name in self.tables]
+        parts = [table[table["point"] == point] for table in parts]
         rows = pd.concat(parts, ignore_index=True).fillna({"removed": False, "weak": False})
         return rows[["attack", "method", "oracle", "control", "weak", "removed", *ASRS, PRICE, "seeds"]]
 
