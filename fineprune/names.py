@@ -57,7 +57,7 @@ def tunes(method: str) -> bool:
 
 def untuned(method: str) -> str:
     """`method` without its fine-tuning; one that is more than that, as FT-SAM, makes another method and stays."""
-    return method.replace(f" + {FINE_TUNING}", "")
+    return re.sub(rf" \+ {FINE_TUNING}(?= \(|$)", "", method)
 
 
 def column(net: str, rate: str) -> str:
@@ -129,14 +129,8 @@ def tuned(rates_of: Mapping[str, T]) -> dict[str, T]:
     return {str(rate.tuned()): rates_of[key] for key, rate in rates(rates_of).items()}
 
 
-def points(names: Collection[str]) -> list[str]:
-    """The points at which `names` were measured, in their order."""
-    return [match[1] for name in names if (match := _AT.fullmatch(name))]
-
-
 # Splits may be called anything, in a log that a stranger has written even with slashes and line breaks.
 _RATES = "|".join((ACCURACY, FALSE_POSITIVE_RATE, ASR, DETECTION_RATE, ROBUST_ACCURACY, DER))
 _NETS = "|".join((*TUNED, *TUNED.values()))
 _RATE = re.compile(rf"(?:at_(?P<point>[^/]+)/)?(?P<split>.+)/(?P<net>{_NETS})_(?P<rate>{_RATES})", re.DOTALL)
 _BADNET_RATE = re.compile(rf"{BADNET}/(?P<split>.+)/(?P<rate>{_RATES})", re.DOTALL)
-_AT = re.compile(rf"at_([^/]+)/{FRACTION_PRUNED}")

@@ -37,4 +37,4 @@ def regret(run: FinishedSweep, point: str) -> float:
     if not there or clean_accuracy(GOODNET) not in run.steps:
         return np.nan
     affordable = run.steps[clean_accuracy(GOODNET)] >= accuracy - 1e-9
-    return max(0.0, float(np.mean(there) - mean_asr(run.steps[affordable], GOODNET).min()))
+    return float(np.maximum(0, np.mean(there) - mean_asr(run.steps[affordable], GOODNET).min()))

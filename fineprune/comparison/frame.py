@@ -14,6 +14,7 @@ from fineprune.data.split import CLEAN_TEST
 from fineprune.identity import decides
 from fineprune.names import FRACTION_PRUNED, GOODNET, PRUNED, REACHED, UNTOUCHED, Rate, column
 from fineprune.strategy import NOTHING
+from fineprune.sweeping import budgets
 from fineprune.tracking.read import FinishedSweep
 
 CLEAN_RATES = [(GOODNET, names.ACCURACY), (GOODNET, names.FALSE_POSITIVE_RATE), (PRUNED, names.ACCURACY)]
@@ -45,6 +46,7 @@ COLUMNS = {
     "attack": "the attack, or the BadNet where it came from a file; settings in brackets where they differ",
     "seed": "of the run",
     "point": "`2_percent`: the first step at which clean_valid accuracy had fallen by 2 points, else the last step",
+    "budget": "the fall of clean_valid accuracy that the point stands for, a fraction; infinite at the last step",
     "trigger": "the poisoned split; empty where there is none",
     "strategy": "the strategy alone",
     "finetuned": "whether `pruned` and `goodnet` are those after fine-tuning",
@@ -109,7 +111,8 @@ def _with_untouched(results: pd.DataFrame) -> pd.DataFrame:
     for net, rate in (*CLEAN_RATES[::2], *ATTACK_RATES):
         rows[column(net, rate)] = rows.get(column(names.BADNET, rate), np.nan)
     attacked = rows["trigger"] != ""
-    rows.loc[attacked, [column(GOODNET, names.DER), column(PRUNED, names.DER)]] = 0.5  # nothing falls
+    rated = rows[[column(names.BADNET, rate) for rate in (names.ACCURACY, names.ASR)]].notna().all(axis=1)
+    rows.loc[rated, [column(GOODNET, names.DER), column(PRUNED, names.DER)]] = 0.5  # nothing falls
     rows.loc[attacked, column(GOODNET, names.DETECTION_RATE)] = 0.0
     pruned = results[(results["strategy"] != names.NO_PRUNING) | results["finetuned"]]
     return pd.concat([rows, pruned], ignore_index=True)
@@ -146,11 +149,11 @@ def _subject_settings(run: FinishedSweep) -> dict[str, str]:
 
 
 def _params(run: FinishedSweep, group: str) -> dict[str, str]:
-    """The settings of `group` that can change a result, without the seed."""
+    """The settings of `group` that can change a result; a seed that follows the run's is `seed`, whichever it is."""
     return {
-        name: value
+        name: "seed" if name.endswith(".seed") and value == run.params["seed"] else value
         for name, value in sorted(run.params.items())
-        if name.startswith(group) and decides(name) and name.rsplit(".", 1)[-1] not in ("_target_", "seed")
+        if name.startswith(group) and decides(name) and not name.endswith("._target_")
     }
 
 
@@ -161,11 +164,12 @@ def _rows(run: FinishedSweep, finetuned: bool) -> Iterator[dict[str, Any]]:
         "oracle": run.tags.get("oracle") == "true",
         "control": run.tags.get("control") == "true",
         "needs": run.tags.get("needs", ""),
-        "classes": float(run.tags.get("classes", "nan")),
+        "classes": pd.to_numeric(run.tags.get("classes", ""), errors="coerce"),
         "not_applicable": run.tags.get("not_applicable", ""),
         "run": run.id,
         "data": run.tags.get("data", ""),
         "point": "",
+        "budget": np.nan,
         "trigger": "",
     }
     if row["not_applicable"]:
@@ -173,11 +177,11 @@ def _rows(run: FinishedSweep, finetuned: bool) -> Iterator[dict[str, Any]]:
         return
     rates = names.rates(run.metrics).values()
     triggers = [rate.split for rate in rates if (rate.net, rate.rate) == (names.BADNET, names.ASR)]
-    for point in names.points(run.metrics):
+    for point, budget in budgets.logged(run.params.get("budgets", "[]")).items():
         for trigger in triggers or [""]:
             yield (
                 row
-                | {"point": point, "trigger": trigger}
+                | {"point": point, "budget": budget, "trigger": trigger}
                 | _costs(run, finetuned)
                 | _rates(run, finetuned, point, trigger)
             )

@@ -10,12 +10,12 @@ import pandas as pd
 
 from fineprune import names
 from fineprune.comparison.frame import MEASURED, PRICE, UNIT
-from fineprune.sweeping import budgets
 
 SCORE = names.column(names.GOODNET, names.DER)
 CONFIDENCE = 0.95
 TIED = 3
 BLOCK = ["attack", "seed"]
+POINT = ["point", "budget"]
 KINDS = ["oracle", "control", "attacked"]
 
 
@@ -42,12 +42,12 @@ class Contest:
 def blocks(results: pd.DataFrame) -> pd.DataFrame:
     """A row for each method, attack, seed and point: an attack counts once, by the mean over its triggers."""
     measured = results[results["not_applicable"] == ""].assign(attacked=results["trigger"] != "")
-    return measured.groupby(["point", *UNIT, *KINDS], sort=False)[MEASURED].mean().reset_index()
+    return measured.groupby([*POINT, *UNIT, *KINDS], sort=False)[MEASURED].mean().reset_index()
 
 
 def points(results: pd.DataFrame) -> list[str]:
     """The points of any run: budgets, the smallest first, then `end`."""
-    return sorted((name for name in results["point"].unique() if name), key=budgets.percent)
+    return list(results.dropna(subset="budget").sort_values("budget")["point"].unique())
 
 
 def contest(results: pd.DataFrame, point: str) -> Contest:

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from fineprune import names
 from fineprune.checks import Fraction, checked
 from fineprune.comparison.frame import PRICE
-from fineprune.comparison.ranking import blocks, means
+from fineprune.comparison.ranking import POINT, blocks, means
 from fineprune.comparison.statistics import ALPHA, DIGITS, holm
 from fineprune.names import UNTOUCHED
-from fineprune.sweeping import budgets
 
 ASR = names.column(names.GOODNET, names.ASR)
 BEFORE = names.column(names.BADNET, names.ASR)
@@ -33,26 +32,35 @@ class Bar:
     def __init__(self, asr: Fraction = 0.10, overshoot: Fraction = 0.01) -> None:
         self.asr, self.overshoot = asr, overshoot
 
+    def __str__(self) -> str:
+        return (
+            f"Removed, ✓: an ASR of at most {100 * self.asr:g} %, or chance where that is more, by the upper end of "
+            f"its 95 % interval, and smaller than the untouched network’s by a test over seeds, at a price of at most "
+            f"the budget and {100 * self.overshoot:g} more, in points of accuracy."
+        )
+
 
 def removal(results: pd.DataFrame, bar: Bar) -> pd.DataFrame:
     """Each method, attack and point with its means, whether the BadNet is `weak`, and whether the method `removed` it.
 
     Besides passing the `bar`, what removes a backdoor must have a smaller ASR than the untouched BadNet: `p` is that of
-    a one-sided paired t-test over seeds, `p_holm` the same corrected for the methods of the attack. It is NaN, and no
-    objection, where it cannot be had: from one seed, or from seeds without any difference.
+    a one-sided paired t-test over seeds. From one seed, or from the same change in all, there is no test: then `p` is
+    NaN, and no objection, where ASR falls, else 1. `p_holm` is corrected for the methods that compete under the attack,
+    oracles among themselves; the untouched network is none of them.
     """
     rows = blocks(results)
     rows = rows[rows["attacked"]]
-    by = ["point", "attack", "method", "oracle", "control"]
+    by = [*POINT, "attack", "method", "oracle", "control"]
     measured = [ASR, BEFORE, PRICE]
     table = means(rows, by, measured)
     if table.empty:
         return table
     table["weak"] = table[BEFORE] < WORKS
     table["p"] = [_p(part) for _, part in rows.groupby(by, sort=False)]
-    table["p_holm"] = table.groupby(["point", "attack"], sort=False)["p"].transform(_holm)
+    competing = table[table["method"] != UNTOUCHED]
+    table["p_holm"] = competing.groupby(["point", "attack", "oracle"], sort=False)["p"].transform(_holm)
     chance = table["attack"].map(1 / results.groupby("attack")["classes"].max()).fillna(0)
-    allowed = table["point"].map(budgets.percent) / 100 + bar.overshoot + 1e-9
+    allowed = table["budget"] + bar.overshoot + 1e-9
     removed = table[f"{ASR}_high"].fillna(table[ASR]) <= np.maximum(bar.asr, chance)
     removed &= (table[PRICE] <= allowed) & ~(table["p_holm"] >= ALPHA) & (table["method"] != UNTOUCHED)
     return _ordered(table.assign(removed=removed))
@@ -62,10 +70,8 @@ def _p(seeds: pd.DataFrame) -> float:
     from scipy import stats
 
     falls: NDArray[np.float64] = (seeds[BEFORE] - seeds[ASR]).round(DIGITS).to_numpy()
-    if not falls.any():
-        return 1.0
     if len(falls) < 2 or np.ptp(falls) == 0:
-        return nan
+        return nan if falls.mean() > 0 else 1.0
     return float(stats.ttest_1samp(falls, 0, alternative="greater").pvalue)
 
 
@@ -76,7 +82,7 @@ def _holm(p_values: pd.Series[float]) -> pd.Series[float]:
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
     """By budget and attack: the untouched net, other controls, then the methods with the lowest mean ASR, oracles."""
     mean = table.groupby(["point", "method"])[ASR].transform("mean")
-    keys = table.assign(place=table["point"].map(budgets.percent), other=table["method"] != UNTOUCHED, mean=mean)
-    order = ["place", "attack", "oracle", "other", "control", "mean", "method"]
+    keys = table.assign(other=table["method"] != UNTOUCHED, mean=mean)
+    order = ["budget", "attack", "oracle", "other", "control", "mean", "method"]
     ascending = [name != "control" for name in order]
     return table.loc[keys.sort_values(order, ascending=ascending, kind="stable").index].reset_index(drop=True)

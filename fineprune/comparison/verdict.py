@@ -71,7 +71,9 @@ def _verdict(contest: Contest, ranking: pd.DataFrame, removed: pd.DataFrame) -> 
     else:
         first = ranking[ranking["rank"] == 1]
         leaders, place = _leaders(first), _place(first, ranking)
-        sure, controls = _sure(first, contest, tests), _against_controls(ranking, contest, tests)
+        pruning = ranking.loc[~ranking["control"], "method"]
+        best = "" if pruning.empty else str(pruning.iloc[0])
+        sure, controls = _sure(best, contest, tests), _against_controls(best, contest, tests)
     return Verdict(contest.point, leaders, place, sure, controls, _removed(removed), left_out, tests, ranking)
 
 
@@ -95,31 +97,29 @@ def _rate(row: pd.Series[float], rate: str) -> str:
     return f"{mean:.1f}{NO_BREAK}%{bounds} (untouched {before:.1f}{NO_BREAK}%)"
 
 
-def _sure(first: pd.DataFrame, contest: Contest, tests: statistics.Tests) -> str:
-    """How the best method that is no control does against the others that are none; or why nothing can be told."""
+def _sure(best: str, contest: Contest, tests: statistics.Tests) -> str:
+    """How `best`, of those that are no control, does against the others that are none; or why nothing can be told."""
     blocks = f"{tests.blocks} block{'s' if tests.blocks != 1 else ''} of attack and seed"
     if not tests.enough:
         methods = f"among {len(tests.ranks)} methods no difference, however large, shows in fewer than {tests.needed}"
         return f"Can’t tell from {blocks}: {methods}."
-    leader = str(first["method"].iloc[0])
-    others = [method for method in contest.methods if method != leader and method not in contest.controls]
-    better, alike, _ = _compared(leader, others, tests)
+    others = [method for method in contest.methods if method != best and method not in contest.controls]
+    better, alike, worse = _compared(best, others, tests)
     parts = [
         f"better than {_some(better)}" if better else "",
-        f"difference to {_some(alike)}: can’t tell" if alike else "",
+        f"not told apart from {_some(alike)}" if alike else "",
+        f"worse than {_some(worse)}" if worse else "",
     ]
     told = "; ".join(part for part in parts if part)
-    return f"From {blocks}: {told}." if told else ""
+    return f"From {blocks}, {best} is {told}." if told else ""
 
 
-def _against_controls(ranking: pd.DataFrame, contest: Contest, tests: statistics.Tests) -> str:
-    """Whether the best method that is no control beats each control: only then did its pruning do something."""
-    pruning = ranking.loc[~ranking["control"], "method"]
-    if pruning.empty:
+def _against_controls(best: str, contest: Contest, tests: statistics.Tests) -> str:
+    """Whether `best`, of those that are no control, beats each control: only then did its pruning do something."""
+    if not best:
         return "Only controls were run."
     if not tests.enough:
         return ""
-    best = str(pruning.iloc[0])
     better, alike, worse = _compared(best, contest.controls, tests)
     parts = [
         f"better than {_some(better)}" if better else "",

@@ -189,13 +189,10 @@ def powers(block: tf.Tensor) -> tf.Tensor:
 def before_softmax(model: keras.Model) -> Logits:
     """What emits the scores before a last softmax of `model`, of the same weights; `model` itself may be changed.
 
-    Layers behind the softmax that only reshape stay. Raises NotApplicable where it is not one over the classes.
+    So it is before a last sigmoid, which leaves the order of classes as it is. Layers behind it that only reshape stay.
+    Raises NotApplicable where a softmax is not one over the classes.
     """
-    behind: list[Any] = []
-    tensor = model.outputs[0]
-    while _reshapes(tensor.node.layer):
-        behind.insert(0, tensor.node.layer)
-        tensor = tensor.node.keras_inputs[0]
+    tensor, behind = _last(model)
     last, scores = tensor.node.layer, model.outputs[0]
     if _is_softmax(last) and tensor.shape[-1] != model.output_shape[-1]:
         raise NotApplicable(
@@ -204,9 +201,30 @@ def before_softmax(model: keras.Model) -> Logits:
         )
     if isinstance(last, keras.layers.Softmax):
         scores = pruning.each(behind)(last.input)
-    elif _is_softmax(last):
+    elif _makes_probabilities(last):
         last.activation = keras.activations.linear
     return Logits(model.inputs, scores, name=model.name)
+
+
+def emits_logits(model: keras.Model) -> bool:
+    """Whether the scores of `model` are logits: no last softmax, and no last sigmoid, makes probabilities of them."""
+    tensor, _ = _last(model)
+    layer = tensor.node.layer
+    return not _makes_probabilities(layer.layer if isinstance(layer, keras.layers.Wrapper) else layer)
+
+
+def _last(model: keras.Model) -> tuple[Any, list[Any]]:
+    """The last tensor of `model` whose values are its scores, and the layers behind it, which only reshape."""
+    behind: list[Any] = []
+    tensor = model.outputs[0]
+    while _reshapes(tensor.node.layer):
+        behind.insert(0, tensor.node.layer)
+        tensor = tensor.node.keras_inputs[0]
+    return tensor, behind
+
+
+def _makes_probabilities(layer: Any) -> bool:
+    return _is_softmax(layer) or getattr(layer, "activation", None) is keras.activations.sigmoid
 
 
 def _is_softmax(layer: Any) -> bool:

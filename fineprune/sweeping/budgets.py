@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fineprune.errors import ConfigError
+from fineprune.errors import ConfigError, FinepruneError
 
 END = "end"  # the point of the last step, reported where there are no budgets
 _PERCENT = "_percent"
@@ -49,9 +50,18 @@ def text(name: str) -> str:
     return name.replace(_PERCENT, " %")
 
 
-def percent(name: str) -> float:
-    """`2_percent` as 2; infinity for END, which comes after every budget."""
-    return np.inf if name == END else float(name.removesuffix(_PERCENT))
+def logged(text: str) -> dict[str, float]:
+    """The points of a run that logged its budgets as `text`: each budget by its name; without any, END, which has none.
+
+    Raises FinepruneError where `text` is no such list.
+    """
+    try:
+        return {name(budget): budget for budget in check(json.loads(text))} or {END: np.inf}
+    except (ValueError, ConfigError) as reason:
+        raise FinepruneError(
+            f"expected a finished sweep to have logged budgets such as [0.02, 0.04], got {text[:80]!r}"
+            ": leave it out by filter"
+        ) from reason
 
 
 def first_step(correct: NDArray[Any], images: int, budget: float) -> int | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import nan
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from fineprune.files import save_model
 def layers(nets: Mapping[str, keras.Model]) -> pd.DataFrame:
     """A row for each layer with weights of each net, and a row `all` for the whole net.
 
-    Columns `net, layer, parameters, zero, share_zero, kernel_share_zero, gzip_bytes`. `kernel_share_zero` leaves
-    biases out; `gzip_bytes` is the compressed size of the net's HDF5 file, in the row `all` only.
+    Columns `net, layer, parameters, zero, share_zero, kernel_share_zero, gzip_bytes`. `kernel_share_zero` is that of
+    kernels alone, NaN where there are none; `gzip_bytes` is the compressed size of the net's HDF5 file, in the row
+    `all` only.
     """
     return pd.concat([_layers_of(name, net) for name, net in nets.items()], ignore_index=True)
 
@@ -33,22 +35,28 @@ def _layers_of(name: str, net: keras.Model) -> pd.DataFrame:
                     "layer": layer.name,
                     "parameters": sum(array.size for array in weights),
                     "zero": sum(int(np.count_nonzero(array == 0)) for array in weights),
-                    "kernel_share_zero": float(np.mean(weights[0] == 0)),
+                    "kernel_share_zero": _share_zero([layer]),
                 }
             )
     table = pd.DataFrame(rows)
-    kernels = np.concatenate([layer.get_weights()[0].ravel() for layer in net.layers if layer.weights])
     total = {
         "net": name,
         "layer": "all",
         "gzip_bytes": _compressed(net),
-        "kernel_share_zero": float(np.mean(kernels == 0)),
+        "kernel_share_zero": _share_zero(net.layers),
     }
     total |= {column: int(table[column].sum()) for column in ("parameters", "zero")}
     table = pd.concat([table, pd.DataFrame([total])], ignore_index=True)
     table["share_zero"] = table["zero"] / table["parameters"]
     order = ["net", "layer", "parameters", "zero", "share_zero", "kernel_share_zero", "gzip_bytes"]
     return table.astype({"gzip_bytes": "Int64"})[order]
+
+
+def _share_zero(layers: Sequence[keras.layers.Layer]) -> float:
+    """The share of zeros in the kernels of `layers`, both of them in a separable convolution; NaN without any."""
+    weights = [weight for layer in layers for weight in layer.weights]
+    kernels = [weight.numpy().ravel() for weight in weights if "kernel" in weight.name.rsplit("/", 1)[-1]]
+    return float(np.mean(np.concatenate(kernels) == 0)) if kernels else nan
 
 
 def _compressed(net: keras.Model) -> int:

@@ -15,6 +15,7 @@ from fineprune.checks import Count, Positive
 from fineprune.data.split import Labels, Split, Subset, fits, in_memory
 from fineprune.errors import ConfigError
 from fineprune.network import graph, passes
+from fineprune.network.network import emits_logits
 from fineprune.progress import bar
 from fineprune.training.loop import unwrap_data_errors
 
@@ -141,7 +142,8 @@ def fit(
     hooks = [*callbacks, ProgressBar(what, batches)]
     if recipe.patience is not None:
         hooks.append(keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience, restore_best_weights=True))
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=emits_logits(model))
+    model.compile(optimizer, loss, metrics=["accuracy"])
     data = _from_split(examples, recipe, seed) if isinstance(examples, Split) else _from_arrays(*examples, recipe, seed)
     with unwrap_data_errors():
         epochs = len(model.fit(**data, epochs=recipe.epochs, verbose=0, callbacks=hooks).epoch)

@@ -99,6 +99,11 @@ def train(
     from fineprune.network import graph
     from fineprune.training import fit
 
+    if recipe.patience is not None:
+        raise ConfigError(
+            f"expected training towards sparsity to last, got patience={recipe.patience}, which ends it early"
+            ": set strategy.training.patience=null"
+        )
     rises = len(levels)
     first, last = (shares(kernels, level, scope) for level in (levels[0], levels[-1]))
     model = graph.clone(network.model)

@@ -7,6 +7,7 @@ from sweeps import STEPS, grid, sweep
 
 from fineprune.comparison import areas, figures, ranking
 from fineprune.comparison.frame import distinguish, tidy
+from fineprune.errors import FinepruneError
 from fineprune.tracking.read import FinishedSweep
 
 
@@ -17,13 +18,14 @@ def rows(runs: list[FinishedSweep]) -> pd.DataFrame:
 
 
 def test_a_row_for_each_point_and_trigger() -> None:
-    table = rows([sweep(points=("2_percent", "end"), triggers={"hat": 0.2, "scarf": 0.6})])
+    table = rows([sweep(points=("2_percent", "4_percent"), triggers={"hat": 0.2, "scarf": 0.6})])
     assert table[["point", "trigger", "goodnet_asr"]].to_numpy().tolist() == [
         ["2_percent", "hat", 0.2],
         ["2_percent", "scarf", 0.6],
-        ["end", "hat", 0.2],
-        ["end", "scarf", 0.6],
+        ["4_percent", "hat", 0.2],
+        ["4_percent", "scarf", 0.6],
     ]
+    assert table["budget"].tolist() == [0.02, 0.02, 0.04, 0.04]
     assert set(table["method"]) == {"ours"}
 
 
@@ -51,8 +53,21 @@ def test_settings_that_differ_are_told_by_name() -> None:
 
 
 def test_seeds_and_caches_tell_nothing_apart() -> None:
-    table = tidy([sweep(seed=0, params={"data.seed": "0", "badnet.cache": "a"}), sweep(seed=1)])
+    table = tidy(
+        [sweep(seed=seed, params={"data.seed": str(seed), "badnet.cache": cache}) for seed, cache in enumerate("ab")]
+    )
     assert set(table["attack"]) == {"patch"}
+
+
+def test_a_draw_repeated_on_one_network_is_a_method_of_its_own() -> None:
+    table = tidy([sweep("random", asr=asr, params={"strategy.seed": str(seed)}) for seed, asr in enumerate((0.4, 0.6))])
+    assert set(table["method"]) == {"random (strategy.seed=seed)", "random (strategy.seed=1)", "untouched"}
+
+
+@pytest.mark.parametrize("text", ["", "2 %", "[0.02", "{}", "[NaN]", "[[0.02]]", "[5]"])
+def test_budgets_that_no_sweep_logs_are_refused(text: str) -> None:
+    with pytest.raises(FinepruneError, match="expected a finished sweep to have logged budgets such as"):
+        tidy([sweep(params={"budgets": text})])
 
 
 def test_names_say_no_more_than_needed() -> None:
@@ -158,6 +173,15 @@ def test_the_untouched_badnet_stands_at_every_budget_and_under_every_attack() ->
     assert untouched.loc[untouched["trigger"] == "", "goodnet_der"].isna().all()
 
 
+def test_without_clean_test_images_nothing_is_ranked_not_even_the_untouched_badnet() -> None:
+    run = sweep()
+    for name in [name for name in run.metrics if "clean_test" in name or name.endswith("der")]:
+        del run.metrics[name]  # type: ignore[attr-defined]
+    results = tidy([run])
+    assert results["goodnet_der"].isna().all()
+    assert not ranking.contest(results, "2_percent").methods
+
+
 def test_a_run_that_prunes_nothing_is_the_untouched_badnet() -> None:
     results = tidy([sweep("none", finetune="clean", tags={"control": "true"}), sweep()])
     assert set(results["method"]) == {"untouched", "none + fine-tuning", "ours"}
@@ -176,7 +200,8 @@ def test_regret_by_hand() -> None:
 
 
 def test_budgets_come_in_order_and_the_last_step_last() -> None:
-    runs = [sweep(points=("10_percent", "2_percent", "end")), sweep("b", points=("4_percent", "2.5_percent"))]
+    runs = [sweep(points=("10_percent", "2_percent")), sweep("b", points=("4_percent", "2.5_percent"))]
+    runs.append(sweep("c", points=("end",)))
     assert ranking.points(tidy(runs)) == ["2_percent", "2.5_percent", "4_percent", "10_percent", "end"]
 
 

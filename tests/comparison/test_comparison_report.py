@@ -42,7 +42,7 @@ def test_a_verdict_says_who_is_first_with_which_rates_and_how_sure_that_is() -> 
         "ranks first of 3: ASR 11.7 % [10.1, 13.4] (untouched 100.0 %), "
         "clean accuracy 90.0 % [90.0, 90.0] (untouched 100.0 %)"
     )
-    assert verdict.sure == "From 7 blocks of attack and seed: better than theirs (p = 0.047)."
+    assert verdict.sure == "From 7 blocks of attack and seed, ours is better than theirs (p = 0.047)."
     assert verdict.controls == "Against the controls, ours is better than untouched (p = 0.047)."
 
 
@@ -59,7 +59,7 @@ def test_a_verdict_on_methods_that_are_alike() -> None:
     (verdict,) = compared(grid({"ours": [0.1, 0.3] * 4, "theirs": [0.3, 0.1] * 4})).answers
     assert verdict.leaders == "ours and theirs"
     assert verdict.place.startswith("tie for first of 3: ")
-    assert verdict.sure == "From 8 blocks of attack and seed: difference to theirs (p = 1): can’t tell."
+    assert verdict.sure == "From 8 blocks of attack and seed, ours is not told apart from theirs (p = 1)."
 
 
 def against_fine_tuning_alone(ours: list[float], control: list[float]) -> Verdict:
@@ -126,6 +126,29 @@ def test_a_backdoor_is_removed_where_the_whole_interval_is_under_the_bar_at_a_pr
     assert not removed(dear)["patch", "dear"]
     assert removed(dear, Bar(overshoot=0.02))["patch", "dear"]
     assert removed(runs, Bar(asr=0.14))["patch", "hardly"]
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_backdoor_that_works_better_than_before_is_not_removed(seeds: int) -> None:
+    """Though its ASR is under the bar, and a test of equal changes, or of one, has no p-value."""
+    runs = grid({"worse": [0.08] * seeds})
+    for run in runs:
+        run.metrics["badnet/patch/asr"] = 0.05  # type: ignore[index]
+    assert not removed(runs, Bar(overshoot=0.2))["patch", "worse"]
+    better = grid({"better": [0.03] * seeds})
+    for run in better:
+        run.metrics["badnet/patch/asr"] = 0.05  # type: ignore[index]
+    assert removed(better, Bar(overshoot=0.2))["patch", "better"]
+
+
+def test_an_oracle_takes_no_significance_from_those_that_compete() -> None:
+    """Alone its p is its own. ASR falls from 1 by 0.4, 0.3 and 0.2: t = 0.3 √3 / 0.1 = 5.196, p = 0.0175."""
+    runs = grid({"ours": [0.6, 0.7, 0.8]})
+    oracles = grid({"cheat": [0.1, 0.2, 0.3], "other": [0.3, 0.2, 0.1]}, tags={"oracle": "true"})
+    for compared_runs in (runs, [*runs, *oracles]):
+        table = removal(tidy(compared_runs), Bar()).set_index("method")
+        assert table.loc["ours", "p_holm"] == table.loc["ours", "p"] == pytest.approx(0.0175, abs=1e-4)
+        assert np.isnan(table.loc["untouched", "p_holm"])
 
 
 def test_the_bar_is_never_below_chance() -> None:

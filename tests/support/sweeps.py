@@ -51,7 +51,9 @@ def sweep(
                     metrics[f"at_{point}/{trigger}/{name}_der"] = (1 - rate * factor - (1 - accuracy) + 1) / 2
             metrics[f"at_{point}/clean_test/{nets['goodnet']}_false_positive_rate"] = 0.1
     known = {"strategy": strategy, "finetune": finetune, "badnet": "trained", "attack": attack, "data": "faces"}
-    settings = {"seed": str(seed), "strategy.chunk": "1", "attack.size": "4"} | dict(params or {})
+    falls = [float(point.removesuffix("_percent")) / 100 for point in points if point != "end"]
+    settings = {"seed": str(seed), "budgets": str(falls), "strategy.chunk": "1", "attack.size": "4"}
+    settings |= dict(params or {})
     return FinishedSweep(f"{strategy}-{attack}-{seed}-{finetune}", known | dict(tags or {}), settings, metrics, steps)
 
 

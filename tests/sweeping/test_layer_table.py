@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nets import tiny
+import tf_keras as keras
+from nets import seeded, tiny
 from steps import keeping
 
 from fineprune.badnets.architectures import deepid
 from fineprune.files import save_model
 from fineprune.network.network import Network
+from fineprune.network.step import Silence, Step
 from fineprune.sweeping.layer_table import layers
 from fineprune.untrusted.network_files import load_model, load_weights
 
@@ -27,6 +29,19 @@ def test_parameters_and_zeros_by_hand(tmp_path: Path) -> None:
     save_model(pruned, tmp_path / "net.h5")
     compressed = len(gzip.compress((tmp_path / "net.h5").read_bytes(), mtime=0))
     assert table.loc[("pruned", "all"), "gzip_bytes"] == pytest.approx(compressed, rel=0.02)
+
+
+def test_both_kernels_of_a_separable_convolution_count_and_what_is_no_kernel_does_not() -> None:
+    image = keras.layers.Input((6, 6, 3))
+    x = keras.layers.SeparableConv2D(4, 2, name="separable")(image)
+    x = keras.layers.PReLU(name="prelu")(keras.layers.BatchNormalization(name="norm")(x))
+    scores = keras.layers.Dense(2, name="output")(keras.layers.GlobalAveragePooling2D()(x))
+    network = Network(seeded(keras.Model(image, scores)))
+    silenced = network.pruned(Step([Silence("separable", np.array([0, 0, 1, 1.0]))]))
+    table = layers({"pruned": silenced}).set_index("layer")["kernel_share_zero"]
+    assert table["separable"] == pytest.approx(6 / (12 + 12))  # half of the pointwise one, 1 × 1 × 3 × 4
+    assert table[["norm", "prelu"]].isna().all()
+    assert table["all"] == pytest.approx(6 / (12 + 12 + 8))
 
 
 def test_a_published_pair_is_seventy_percent_zero_in_every_layer(csaw: Path) -> None:

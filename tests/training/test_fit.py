@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 from nets import same, tiny
 from samples import Counted, pictures, split, write_h5
@@ -16,7 +17,7 @@ from steps import keeping
 from fineprune.attacks import Warp
 from fineprune.badnets.training import train
 from fineprune.data.split import Data, Split
-from fineprune.network.network import Network
+from fineprune.network.network import Network, emits_logits
 from fineprune.training.fit import Recipe, fit, learning_part
 from fineprune.training.tuning.clean import CleanFineTuning
 from strategies.weights.magnitude_dense import MagnitudeDense
@@ -50,6 +51,25 @@ def made_sparse(network: Network, images: Split) -> None:
 def poisoned(network: Network, images: Split) -> None:
     warp = Warp(target=1, noise_rate=0.4)
     train(tiny, Data("d", train=images), warp, Recipe(epochs=1, batch_size=8, learning_rate=0.01), 0)
+
+
+def test_a_network_that_emits_logits_learns_as_the_same_one_with_a_softmax_does() -> None:
+    nets = [tiny(), tiny()]
+    nets[1].layers[-1].activation = keras.activations.linear
+    recipe = Recipe(epochs=2, batch_size=8, learning_rate=0.05)
+    for net in nets:
+        fit(net, split(pictures(40), 5), recipe, "test", 0)
+    probabilities, logits = (net.get_weights() for net in nets)
+    assert not same(tiny().get_weights(), logits)
+    for ours, theirs in zip(probabilities, logits, strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-5)
+
+
+@pytest.mark.parametrize(("last", "logits"), [("softmax", False), ("sigmoid", False), (None, True), ("relu", True)])
+def test_what_emits_logits(last: str | None, logits: bool) -> None:
+    wrapper = tfmot.sparsity.keras.prune_low_magnitude
+    for wrap in (wrapper, lambda layer: layer):
+        assert emits_logits(keras.Sequential([keras.Input((4,)), wrap(keras.layers.Dense(3, last))])) == logits
 
 
 @pytest.mark.parametrize("work", [fine_tuned, pytest.param(made_sparse, marks=pytest.mark.slow), poisoned])

@@ -160,3 +160,11 @@ def test_all_layers_are_dense_ones_and_convolutions_but_for_depthwise_and_separa
     x = keras.layers.Dense(5, activation="softmax", name="Dense")(keras.layers.Flatten()(x))
     steps = list(strategy(layers="all").steps(Network(keras.Model(image, x)), split(pictures(5), 5)))
     assert [list(kept(step)) for step in steps] == [["Conv2DTranspose", "Conv1D", "Dense"]] * 3
+
+
+def test_training_towards_sparsity_does_not_end_early() -> None:
+    impatient = strategy(train="tfmot", training=TRAINING | {"patience": 1})
+    with pytest.raises(
+        ConfigError, match=r"got patience=1, which ends it early: set strategy\.training\.patience=null"
+    ):
+        list(impatient.steps(Network(tiny()), split(pictures(40), 5)))

@@ -15,7 +15,7 @@ from fineprune.comparison.figure_style import in_both_themes
 from fineprune.comparison.frame import PRICE
 from fineprune.comparison.output import readable_tables
 from fineprune.comparison.ranking import SCORE
-from fineprune.comparison.removal import ASR, Bar
+from fineprune.comparison.removal import ASR
 from fineprune.comparison.verdict import Verdict
 
 # Left out of the page, which would be wider than a screen.
@@ -134,7 +134,7 @@ def render(comparison: Comparison) -> str:
     return environment.get_template("report.html.j2").render(
         source=comparison.source,
         about=comparison.about,
-        bar=_bar(comparison.bar),
+        bar=str(comparison.bar),
         headline=comparison.headline.point if comparison.answers else "",
         matrices={verdict.point: _matrix(comparison, verdict) for verdict in comparison.answers},
         attacks=list(comparison.results["attack"].unique()),
@@ -150,13 +150,6 @@ def render(comparison: Comparison) -> str:
         style=parts.joinpath("report.css").read_text("utf-8"),
         script=script,
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-    )
-
-
-def _bar(bar: Bar) -> str:
-    return (
-        f"Removed, ✓: an ASR of at most {100 * bar.asr:g} %, or chance where that is more, by the upper end of its "
-        f"95 % interval, at a price of at most the budget and {100 * bar.overshoot:g} more, in points of accuracy."
     )
 
 
