@@ -20,6 +20,7 @@ from fineprune.data.split import Data
 from fineprune.files import write_text
 from fineprune.report.records import Record, now
 from fineprune.strategy import Strategy
+from fineprune.sweeping import budgets
 from fineprune.tracking import Tracking
 from fineprune.training.fine_tuning import FineTuning
 
@@ -60,6 +61,7 @@ def build(settings: DictConfig) -> Experiment:
     tracking: Tracking = instantiate(settings.tracking, Tracking)
     finetuning: FineTuning | None = instantiate(settings.finetune, FineTuning)
     held_out = check_held_out(settings.held_out)
+    budgets.check(settings.budgets)
     badnet = obtain_badnet(settings)
     choices = HydraConfig.get().runtime.choices
     tags = {
