@@ -15,6 +15,8 @@ from uuid import uuid4
 
 from fineprune.errors import FinepruneError
 
+_writing: set[str] = set()  # by the threads of this process
+
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
@@ -24,6 +26,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     """
     # Never the same name twice: MLflow remembers the files that it has open.
     aside = path.with_name(f".{os.getpid()}.{uuid4().hex[:8]}.{path.name}")
+    _writing.add(aside.name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path)
@@ -36,6 +39,7 @@ def written_aside(path: Path) -> Iterator[Path]:
         why = os.strerror(reason.errno) if reason.errno else reason  # HDF5's own message is long
         raise FinepruneError(f"expected to write {path}, got: {why}; free or choose another place") from reason
     finally:
+        _writing.discard(aside.name)
         with suppress(OSError):
             aside.unlink(missing_ok=True)
 
@@ -43,8 +47,8 @@ def written_aside(path: Path) -> Iterator[Path]:
 def _remove_leftovers(path: Path) -> None:
     for other in path.parent.iterdir():
         # SQLite's journals are named as their file, and more. In a container every process may have the same number.
-        left = re.fullmatch(rf"\.(\d+)\.[0-9a-f]{{8}}\.{re.escape(path.name)}.*", other.name)
-        if left and (int(left[1]) == os.getpid() or not is_alive(int(left[1]))):
+        left = re.fullmatch(rf"(\.(\d+)\.[0-9a-f]{{8}}\.{re.escape(path.name)}).*", other.name)
+        if left and left[1] not in _writing and (int(left[2]) == os.getpid() or not is_alive(int(left[2]))):
             other.unlink(missing_ok=True)
 
 

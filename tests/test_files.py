@@ -22,6 +22,15 @@ def test_what_is_written_takes_its_name_at_the_end(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_two_threads_that_write_the_same_file_leave_each_other_s_alone(tmp_path: Path) -> None:
+    path = tmp_path / "result.txt"
+    with written_aside(path) as first, written_aside(path) as second:
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first"  # the block that ends last
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def write_half(path: Path) -> None:
     with written_aside(path) as aside:
         aside.write_text("half")

@@ -92,12 +92,24 @@ def tuned_kernel(tuning: FineTuning, seed: int = 0) -> np.ndarray:
     return np.asarray(kernel)
 
 
-def test_sam_takes_the_gradient_at_the_worst_point_near_the_weights() -> None:
+def worst_slope(kernel: np.ndarray) -> np.ndarray:
+    """The same, of smoothed labels, at the worst point near `kernel`."""
     smooth = np.where(np.eye(3)[PIXELS.labels] == 1, 0.9, 0.05)
-    here = slope(KERNEL, smooth)
-    worst = KERNEL + 2 * KERNEL**2 * here / np.linalg.norm(KERNEL * here)
+    here = slope(kernel, smooth)
+    return slope(kernel + 2 * kernel**2 * here / np.linalg.norm(kernel * here), smooth)
+
+
+def test_sam_takes_the_gradient_at_the_worst_point_near_the_weights() -> None:
     ours = tuned_kernel(SharpnessAware(epochs=1, weight_decay=0))
-    assert ours == pytest.approx(KERNEL - 0.01 * slope(worst, smooth), abs=1e-6)
+    assert ours == pytest.approx(KERNEL - 0.01 * worst_slope(KERNEL), abs=1e-6)
+
+
+def test_the_decay_of_sam_goes_through_the_momentum() -> None:
+    first = -0.01 * (worst_slope(KERNEL) + 0.5 * KERNEL)
+    once = KERNEL + first
+    # The rate is that of a cosine, at half of its way.
+    expected = once + 0.9 * first - 0.005 * (worst_slope(once) + 0.5 * once)
+    assert tuned_kernel(SharpnessAware(epochs=2, weight_decay=0.5)) == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_statistics_of_batch_normalisation_are_those_of_the_weights_as_they_are() -> None:

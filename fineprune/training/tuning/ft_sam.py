@@ -20,7 +20,8 @@ from fineprune.training.loop import train
 class SharpnessAware(FineTuning):
     """Trains all weights by SGD, with the gradient at the worst point near them: nearer where they are small.
 
-    L is cross-entropy with smoothed labels. Batch normalisations keep the statistics of the first pass of each step.
+    L is cross-entropy with smoothed labels; the decay of weights is no part of it. Batch normalisations keep the
+    statistics of the first pass of each step.
     """
 
     title = "FT-SAM"
@@ -62,10 +63,11 @@ class SharpnessAware(FineTuning):
             there = entropy(images, labels)
             for variable, value in zip((*weights, *statistics), before, strict=True):
                 variable.assign(value)
-            return there
+            # As in the authors' SGD, the decay goes through the momentum; Keras's own would not.
+            return there + self.weight_decay * tf.add_n([tf.nn.l2_loss(weight) for weight in weights])
 
         keras.utils.set_random_seed(seed)
         batches = clean.batches(self.batch_size, seed, epochs=self.epochs)
         rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, len(batches))
-        optimizer = keras.optimizers.SGD(rate, self.momentum, weight_decay=self.weight_decay or None)
+        optimizer = keras.optimizers.SGD(rate, self.momentum)
         train(loss, weights, batches, optimizer, what=what)
