@@ -83,8 +83,11 @@ class Places:
         return {layer.name: layer.get_weights()[0] for layer in layers if not graph.is_shared(self.model, layer)}
 
     def trainable(self, dense_only: bool) -> list[str]:
-        """The names of the layers that train: the dense ones, or all."""
-        return list(self.kernels(dense_only)) if dense_only else [layer.name for layer in self.model.layers]
+        """The names of the layers that train: the dense ones, or all. Raises NotApplicable where there are none."""
+        trainable = list(self.kernels(dense_only)) if dense_only else [layer.name for layer in self.model.layers]
+        if not trainable:
+            raise NotApplicable("expected a network with dense layers to train, got none: let all layers train")
+        return trainable
 
     def layers(self, choice: str | Sequence[str]) -> list[str]:
         """The layers to prune: the one that feeds the last pooling (`auto`), all `units` (`all`), or those named.

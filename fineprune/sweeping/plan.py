@@ -87,7 +87,7 @@ def plan(
         seen, judging = hold_out(data.clean_valid, held_out, seed)
         data = replace(data, clean_valid=judging)
     if finetuning is not None:
-        finetuning.check_images(len(seen))
+        finetuning.check(network, len(seen))
     start, listing = time.perf_counter(), Passes()
     with stage(f"listing the steps of {type(strategy).__name__}"), listing.counting():
         steps = _steps(strategy, network, seen, data.poisoned)

@@ -31,8 +31,9 @@ class FineTuning(ABC):
         """What tables call it."""
         return self.title if self.hold else f"{self.title}, not held"
 
-    def check_images(self, images: int) -> None:  # noqa: B027  one is enough for most
-        """Raise ConfigError where so many images are too few."""
+    def check(self, network: Network, images: int) -> None:
+        """Raise NotApplicable where `network` cannot be trained so, ConfigError where so many images are too few."""
+        _ = network.logits
 
     @abstractmethod
     def train(self, model: keras.Model, network: Network, clean: Split, seed: int, what: str) -> None:

@@ -17,13 +17,16 @@ from tf_keras import layers
 from fineprune.badnets.source import BadNet
 from fineprune.data.h5 import H5Split
 from fineprune.data.split import ArraySplit, Data
-from fineprune.errors import ConfigError, ModelError
+from fineprune.errors import ConfigError, ModelError, NotApplicable
 from fineprune.evaluation.predict import predict
 from fineprune.files import save_model
 from fineprune.goodnet import GoodNet
 from fineprune.strategy import ChannelStrategy, Strategy
 from fineprune.sweeping.plan import plan
 from fineprune.sweeping.run import Sweep, run
+from fineprune.training.fine_tuning import FineTuning
+from fineprune.training.tuning.clean import CleanFineTuning
+from fineprune.training.tuning.fst import FeatureShift
 from strategies.controls.none import NoPruning
 from strategies.rankings.channel_activation import ChannelActivation
 from strategies.weights.magnitude_dense import MagnitudeDense
@@ -192,3 +195,19 @@ def test_one_image_of_one_pixel_from_files_to_pictures(tmp_path: Path) -> None:
     assert ended.status == 0, ended.err
     assert "arning" not in ended.err
     assert pd.read_csv(tmp_path / "out" / "performance.csv")["clean_test/goodnet_accuracy"].tolist() == [1, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("tuning", "lacks"),
+    [
+        (FeatureShift(epochs=1), "expected a last softmax over the 6 classes"),
+        (CleanFineTuning("dense", epochs=1, batch_size=8, learning_rate=0.1), "expected a network with dense layers"),
+    ],
+)
+def test_that_a_network_cannot_be_fine_tuned_so_shows_before_it_is_swept(tuning: FineTuning, lacks: str) -> None:
+    image = layers.Input((4, 4, 1))
+    x = layers.MaxPooling2D()(layers.Conv2D(6, 3, name="conv")(image))
+    scores = layers.Flatten()(layers.Softmax()(layers.Reshape((2, 3))(x)))
+    images = split(pictures(8, (4, 4, 1)), 6)
+    with pytest.raises(NotApplicable, match=lacks):
+        plan(BadNet(keras.Model(image, scores), Data("d", images)), NoPruning(), tuning, [], 0.3, 0)

@@ -23,7 +23,8 @@ class CleanFineTuning(FineTuning):
     def __init__(self, layers: Literal["dense", "all"], hold: bool = True, **recipe: Any) -> None:
         self.layers, self.hold, self.recipe = layers, hold, call("finetune", Recipe, **recipe)
 
-    def check_images(self, images: int) -> None:
+    def check(self, network: Network, images: int) -> None:
+        network.trainable(dense_only=self.layers == "dense")
         self.recipe.check_images(images)
 
     def train(self, model: keras.Model, network: Network, clean: Split, seed: int, what: str) -> None:

@@ -38,6 +38,10 @@ class FeatureShift(FineTuning):
         self.alpha, self.learning_rate, self.momentum = alpha, learning_rate, momentum
         self.epochs, self.batch_size, self.hold = epochs, batch_size, hold
 
+    def check(self, network: Network, images: int) -> None:
+        super().check(network, images)
+        _ = network.classifier
+
     def train(self, model: keras.Model, network: Network, clean: Split, seed: int, what: str) -> None:
         scores = before_softmax(model)
         keras.utils.set_random_seed(seed)
