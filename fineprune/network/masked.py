@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.network import graph, passes
+from fineprune.network import graph, labels, passes
 from fineprune.network.step import Array, Cap, Mask, Scale, Silence
 from fineprune.network.unit import is_norm
 
@@ -68,11 +68,7 @@ class MaskedNetwork:
     def accuracy(self, masks: tf.Tensor, split: Split) -> float:
         """The share of the images of `split` that the network with these masks gives their labels."""
         values = tf.convert_to_tensor(masks, tf.float32)
-        right = 0
-        for rows, images in split.blocks():
-            labels = self._scores(tf.constant(images), values).numpy().argmax(axis=-1)
-            right += int((labels == split.labels[rows]).sum())
-        return right / len(split)
+        return labels.accuracy(lambda images: self._scores(images, values), split)
 
     @cached_property
     def _scores(self) -> Any:

@@ -18,17 +18,6 @@ from fineprune.network.places import Places
 from fineprune.network.step import Cap, Mask, Scale, Silence, Step
 
 
-def best(scores: NDArray[Any]) -> NDArray[np.int32]:
-    """The class with the highest of `scores`, (n, classes), of equal ones the first; raises ModelError at overflow."""
-    classes: NDArray[np.int32] = scores.argmax(axis=-1).astype(np.int32)
-    if not (np.take_along_axis(scores, classes[:, None], axis=-1) < np.inf).all():
-        raise ModelError(
-            "expected the network to give every image finite scores, got NaN or infinity: its weights or its inputs "
-            "are too large; is data.pixel_scale the network's?"
-        )
-    return classes
-
-
 class Logits(keras.Model):  # type: ignore[misc]
     """A model that counts what goes through it."""
 

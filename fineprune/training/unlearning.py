@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.network.network import best
+from fineprune.network.labels import accuracy
 from fineprune.training.loop import Training
 
 if TYPE_CHECKING:
@@ -34,30 +34,23 @@ def unlearn(
     `decay` is the weight of the L2 norm, ½‖w‖², which falls meanwhile.
     """
     model = network.logits
-    variables, accuracy = model.trainable_variables, keras.metrics.SparseCategoricalAccuracy()
+    variables, right = model.trainable_variables, keras.metrics.SparseCategoricalAccuracy()
     entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     def loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         logits = model(images, training=True)
-        accuracy.update_state(labels, logits)
+        right.update_state(labels, logits)
         value = entropy(labels, logits)
         return value - decay * tf.add_n(list(map(tf.nn.l2_loss, variables))) if decay else value
 
     def forgotten(number: int) -> bool:
         if number % an_epoch:
             return False
-        value = float(accuracy.result()) if in_training else _accuracy(model, clean)
-        accuracy.reset_state()
+        value = float(right.result()) if in_training else accuracy(lambda images: model(images, training=False), clean)
+        right.reset_state()
         return value <= stop
 
     an_epoch = -(-len(clean) // batch_size)
     batches = clean.batches(batch_size, seed, epochs=epochs)
     Training(loss, variables, optimizer, ascend=True).run(batches, "unlearning", forgotten)
     return model
-
-
-def _accuracy(model: keras.Model, clean: Split) -> float:
-    correct = sum(
-        (best(model(images, training=False).numpy()) == clean.labels[rows]).sum() for rows, images in clean.blocks()
-    )
-    return float(correct / len(clean))
