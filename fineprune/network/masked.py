@@ -65,6 +65,17 @@ class MaskedNetwork:
 
         return passes.counted(graph.replay(self._model, [images], call)[0])
 
+    def masks(self, start: Any = 1.0, within: tuple[Any, Any] = (0.0, 1.0)) -> tf.Variable:
+        """Masks to learn, (size,), `start` at first; each step of an optimizer leaves them `within` two bounds.
+
+        `start` and the bounds are each one number, or one for each mask.
+        """
+        low, high = (np.asarray(bound, np.float32) for bound in within)
+        return tf.Variable(
+            np.broadcast_to(np.asarray(start, np.float32), self.size),
+            constraint=lambda masks: tf.clip_by_value(masks, low, high),
+        )
+
     def accuracy(self, masks: tf.Tensor, split: Split) -> float:
         """The share of the images of `split` that the network with these masks gives their labels."""
         values = tf.convert_to_tensor(masks, tf.float32)
@@ -82,6 +93,10 @@ class MaskedNetwork:
         """The masks, (size,), of each layer, of the layer's shape: (channels,), or that of its kernel."""
         parts = np.split(np.asarray(masks), self._ends[:-1])
         return {name: part.reshape(self.shapes[name]) for name, part in zip(self.shapes, parts, strict=True)}
+
+    def edits(self, masks: Any) -> list[Silence | Scale | Mask | Cap]:
+        """What a step holds that does to the network what these masks, (size,), do here."""
+        return [self._edit(layer, part) for layer, part in self.by_layer(masks).items()]
 
     def _normalised(self, norm: Any, x: tf.Tensor, factors: Any, shifts: Any) -> tf.Tensor:
         mean, variance = norm.moving_mean, norm.moving_variance

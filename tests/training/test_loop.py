@@ -38,6 +38,25 @@ def test_what_follows_a_step_may_clip() -> None:
     assert stepped(product, 1, after=lambda w: w.assign(tf.clip_by_value(w, 0, 1))) == 0
 
 
+def test_a_variable_with_a_constraint_keeps_it() -> None:
+    w = tf.Variable(1.0, constraint=lambda w: tf.clip_by_value(w, 0, 1))
+    batches = PIXEL.batches(2, 0, epochs=1)
+    train(lambda images, _: product(w, images), [w], batches, keras.optimizers.SGD(0.5), what="test")
+    assert w == 0
+
+
+def test_a_watch_sees_each_step_and_may_end_the_training() -> None:
+    w, seen = tf.Variable(1.0), []
+
+    def watch(number: int, loss: float) -> bool:
+        seen.append((number, loss, float(w)))
+        return number == 2
+
+    batches = PIXEL.batches(2, 0, epochs=5)
+    train(lambda images, _: product(w, images), [w], batches, keras.optimizers.SGD(0.5), what="test", watch=watch)
+    assert seen == [(1, 3.0, -0.5), (2, -1.5, -2.0)]
+
+
 def test_a_loss_may_hold_a_step_of_its_own() -> None:
     def sharpness_aware(w: tf.Variable, _: tf.Tensor) -> tf.Tensor:
         """SAM on w²: climb by ½ in the direction of the gradient, 2w, and take the gradient there."""
