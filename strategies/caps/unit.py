@@ -16,7 +16,7 @@ from fineprune.checks import Count, Fraction, Layers, Natural, Positive, checked
 from fineprune.data.split import hold_out
 from fineprune.network.step import Array, Cap, Step
 from fineprune.strategy import LABELS, Strategy
-from fineprune.training.loop import train
+from fineprune.training.loop import cross_entropy, train
 
 if TYPE_CHECKING:
     from fineprune.data.split import Split
@@ -76,29 +76,23 @@ class NeuralTightening(Strategy):
         ends = [network.unit(layer).end for layer in twin.shapes]
         moments = network.moments(ends, rest)
         start = np.concatenate([np.maximum(mean + 4 * std, 0) for mean, std in map(moments.__getitem__, ends)])
-        bounds, cost = tf.Variable(start, dtype=tf.float32), tf.Variable(COST)
+        bounds, cost = twin.masks(start, within=(0, np.inf)), tf.Variable(COST)
         search = Search(bounds.numpy(), twin.accuracy(tf.fill(twin.size, np.inf), watched) - self.accuracy_degrade)
-        entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         records = [search.best]
 
         def size() -> tf.Tensor:
             return tf.add_n(list(map(tf.reduce_mean, twin.parts(bounds))))
 
         def loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-            return entropy(labels, twin(images, bounds)) + cost * size()
+            return cross_entropy(labels, twin(images, bounds)) + cost * size()
 
-        def follow(values: tf.Tensor, size: tf.Tensor) -> None:
-            search.add(values.numpy(), float(size), twin.accuracy(values, watched))
+        def follow(number: int, _: float) -> None:
+            search.add(bounds.numpy(), float(size()), twin.accuracy(bounds, watched))
             cost.assign(search.cost)
             records.append(search.best)
 
-        def after() -> None:
-            bounds.assign(tf.maximum(bounds, 0))
-            tf.py_function(follow, [bounds, size()], [])
-
         batches = rest.batches(self.batch_size, self.seed, steps=self.iterations)
         optimizer = keras.optimizers.Adam(self.learning_rate, 0.5, 0.9)
-        train(loss, [bounds], batches, optimizer, what="UNIT", after=after)
+        train(loss, [bounds], batches, optimizer, what="UNIT", watch=follow)
         for iteration in range(0, self.iterations + 1, self.record):
-            caps = twin.by_layer(records[iteration])
-            yield Step([Cap(layer, cap) for layer, cap in caps.items()], iteration, "iteration")
+            yield Step(twin.edits(records[iteration]), iteration, "iteration")
