@@ -56,20 +56,23 @@ class Network(Places):
         edit: type[Silence] | type[Scale] | type[Mask] | type[Cap] = Scale,
         batch_statistics: bool = False,
         layers: Sequence[str] | None = None,
+        filters: bool = False,
     ) -> MaskedNetwork:
         """A differentiable twin whose `layers` are edited by masks, which mean what `edit` means.
 
         By default these are `units` (Silence), `norms` (Scale), `convolutions` (Mask) or all `activated` (Cap). With
         `batch_statistics`, batch normalisations use those of the images that they see, as in training, and store none.
-        Raises NotApplicable where there is nothing to mask.
+        With `filters`, a mask of Mask is that of a filter, rather than of a weight. Raises NotApplicable where there is
+        nothing to mask.
         """
         shapes: dict[str, tuple[int, ...]]
         if edit is Scale:
             names, lacks = self.norms if layers is None else layers, "batch normalisation"
             shapes = {name: tuple(self.model.get_layer(name).moving_mean.shape) for name in names}
         elif edit is Mask:
-            names, lacks = list(self.convolutions) if layers is None else layers, "convolutions"
-            shapes = {name: self.convolutions[name].shape for name in names}
+            kernels, lacks = self.convolutions, "convolutions"
+            names = list(kernels) if layers is None else layers
+            shapes = {name: (1, 1, 1, kernels[name].shape[-1]) if filters else kernels[name].shape for name in names}
         else:
             default = self.activated("all") if edit is Cap else list(self.units)
             names, lacks = default if layers is None else layers, "prunable layers"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
@@ -15,12 +16,20 @@ from fineprune.progress import bar
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Watch = Callable[[int, float], object]
 
-_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
+class Patience:
+    """A watch that ends a training after more than `steps` steps in a row whose loss is no better.
 
-def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """The mean cross-entropy, in nats, of labels, (n,), and scores before a softmax, (n, classes)."""
-    return _entropy(labels, logits)
+    Better is what is below `share` times the lowest loss before.
+    """
+
+    def __init__(self, steps: int, share: float) -> None:
+        self._steps, self._share, self._lowest, self._waited = steps, share, np.inf, 0
+
+    def __call__(self, number: int, loss: float) -> bool:
+        better = loss < self._share * self._lowest
+        self._lowest, self._waited = (loss, 0) if better else (self._lowest, self._waited + 1)
+        return self._waited > self._steps
 
 
 class Training:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.training.loop import cross_entropy, train
+from fineprune.training.loop import train
+from fineprune.training.losses import cross_entropy
 
 if TYPE_CHECKING:
     from fineprune.network.network import Network

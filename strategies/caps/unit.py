@@ -16,7 +16,8 @@ from fineprune.checks import Count, Fraction, Layers, Natural, Positive, checked
 from fineprune.data.split import hold_out
 from fineprune.network.step import Array, Cap, Step
 from fineprune.strategy import LABELS, Strategy
-from fineprune.training.loop import cross_entropy, train
+from fineprune.training.loop import train
+from fineprune.training.losses import cross_entropy
 
 if TYPE_CHECKING:
     from fineprune.data.split import Split

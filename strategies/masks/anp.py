@@ -14,7 +14,8 @@ import tf_keras as keras
 from fineprune.checks import Count, Fraction, Natural, Positive, checked
 from fineprune.network.step import Array, Scale
 from fineprune.strategy import LABELS, Form, NormStrategy
-from fineprune.training.loop import cross_entropy, train
+from fineprune.training.loop import train
+from fineprune.training.losses import cross_entropy
 from fineprune.training.perturbing import worst_noise
 
 if TYPE_CHECKING:

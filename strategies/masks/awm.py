@@ -15,7 +15,8 @@ import tf_keras as keras
 from fineprune.checks import Count, Fraction, Fractions, Natural, Positive, checked
 from fineprune.network.step import Array, Mask
 from fineprune.strategy import LABELS, MaskStrategy
-from fineprune.training.loop import Training, cross_entropy
+from fineprune.training.loop import Training
+from fineprune.training.losses import cross_entropy
 
 if TYPE_CHECKING:
     from fineprune.data.split import Split

@@ -16,7 +16,8 @@ import tf_keras as keras
 from fineprune.checks import Count, Fraction, Fractions, Natural, Positive, checked
 from fineprune.network.step import Array, Scale
 from fineprune.strategy import LABELS, MaskStrategy
-from fineprune.training.loop import cross_entropy, train
+from fineprune.training.loop import train
+from fineprune.training.losses import cross_entropy
 
 if TYPE_CHECKING:
     from fineprune.data.split import Split

@@ -15,7 +15,8 @@ from fineprune.checks import Count, Fraction, Natural, Positive, checked
 from fineprune.network.network import Network
 from fineprune.network.step import Array, Scale
 from fineprune.strategy import LABELS, Form, NormStrategy
-from fineprune.training.loop import cross_entropy, train
+from fineprune.training.loop import train
+from fineprune.training.losses import cross_entropy
 from fineprune.training.unlearning import unlearn
 
 if TYPE_CHECKING:

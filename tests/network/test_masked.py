@@ -84,6 +84,25 @@ def test_masks_stand_for_edits_of_their_layers() -> None:
     ]
 
 
+def test_a_mask_of_a_filter_is_one_of_all_its_weights() -> None:
+    network = Network(NETWORKS["plain"]())
+    twin, images = network.masked(Mask, filters=True), tf.constant(images_of(network))
+    assert twin.size == 4 + 6
+    masks = np.random.default_rng(0).uniform(0, 1, twin.size).astype(np.float32)
+    expected = logits_of(network.pruned(Step(twin.edits(masks))), images_of(network))
+    assert twin(images, tf.constant(masks)).numpy() == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["normalised", "nested", "no_pooling"])
+def test_features_are_what_arrives_at_the_classifier(name: str) -> None:
+    network = Network(NETWORKS[name]())
+    twin, images = network.masked(Silence), tf.constant(images_of(network))
+    masks = tf.constant(np.random.default_rng(0).uniform(0, 1, twin.size).astype(np.float32))
+    kernel, bias = network.model.get_layer(network.classifier).get_weights()
+    expected = twin(images, masks).numpy()
+    assert twin.features(images, masks).numpy() @ kernel + bias == pytest.approx(expected, abs=1e-4)
+
+
 def test_shifts_multiply_beta() -> None:
     network = Network(NETWORKS["normalised"]())
     twin = network.masked()
