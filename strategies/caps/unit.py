@@ -14,37 +14,15 @@ import tf_keras as keras
 
 from fineprune.checks import Count, Fraction, Layers, Natural, Positive, checked
 from fineprune.data.split import hold_out
-from fineprune.network.step import Array, Cap, Step
+from fineprune.network.step import Cap, Step
 from fineprune.strategy import LABELS, Strategy
+from fineprune.training.cost import CostSearch
 from fineprune.training.loop import train
 from fineprune.training.losses import cross_entropy
 
 if TYPE_CHECKING:
     from fineprune.data.split import Split
     from fineprune.network.network import Network
-
-COST = 1e-3  # c at first
-
-
-class Search:
-    """The tightest bounds so far that keep accuracy at `least`, and c, the cost of loose ones.
-
-    c doubles after five bounds in a row that keep it, and falls by 2^1.5 after five that do not.
-    """
-
-    def __init__(self, bounds: Array, least: float) -> None:
-        self.best, self.least, self.size = bounds, least, np.inf
-        self.cost, self.kept, self.lost = COST, 0, 0
-
-    def add(self, bounds: Array, size: float, accuracy: float) -> None:
-        keeps = accuracy >= self.least
-        if keeps and size < self.size:
-            self.best, self.size = bounds, size
-        self.kept, self.lost = (self.kept + 1, 0) if keeps else (0, self.lost + 1)
-        if self.kept == 5:
-            self.cost, self.kept = 2 * self.cost if self.cost >= COST else COST, 0
-        if self.lost == 5:
-            self.cost, self.lost = self.cost / 2**1.5, 0
 
 
 class NeuralTightening(Strategy):
@@ -77,9 +55,10 @@ class NeuralTightening(Strategy):
         ends = [network.unit(layer).end for layer in twin.shapes]
         moments = network.moments(ends, rest)
         start = np.concatenate([np.maximum(mean + 4 * std, 0) for mean, std in map(moments.__getitem__, ends)])
-        bounds, cost = twin.masks(start, within=(0, np.inf)), tf.Variable(COST)
-        search = Search(bounds.numpy(), twin.accuracy(tf.fill(twin.size, np.inf), watched) - self.accuracy_degrade)
-        records = [search.best]
+        bounds = twin.masks(start, within=(0, np.inf))
+        least = twin.accuracy(tf.fill(twin.size, np.inf), watched) - self.accuracy_degrade
+        search = CostSearch(bounds.numpy(), least, cost=1e-3)
+        cost, records = tf.Variable(search.cost), [search.best]
 
         def size() -> tf.Tensor:
             return tf.add_n(list(map(tf.reduce_mean, twin.parts(bounds))))
