@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fineprune.errors import ModelError
 from fineprune.files import save_model
-from fineprune.network.network import best
+from fineprune.network.labels import best
 from fineprune.untrusted.network_files import load_model
 
 

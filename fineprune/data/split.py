@@ -45,6 +45,11 @@ class Split(ABC):
         return len(self.labels)
 
     @property
+    def white(self) -> float:
+        """What the pixels of a white image are, as a network takes them; black ones are 0."""
+        return 255 * self.scale
+
+    @property
     def classes(self) -> int:
         """One more than the highest label."""
         return int(self.labels.max()) + 1

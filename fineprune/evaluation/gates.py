@@ -12,7 +12,8 @@ import tf_keras as keras
 from numpy.typing import NDArray
 
 from fineprune.network import graph, pruning
-from fineprune.network.network import Network, best
+from fineprune.network.labels import best
+from fineprune.network.network import Network
 from fineprune.network.step import Array, Cap, Silence, Step
 
 ROWS = 256  # how many images TensorFlow is given at once, which bounds its memory

@@ -16,7 +16,8 @@ from fineprune.evaluation.gates import Floats, GatedNetwork
 from fineprune.evaluation.incremental import fastest
 from fineprune.evaluation.threads import one_a_core, prefetched
 from fineprune.network import passes
-from fineprune.network.network import Network, best
+from fineprune.network.labels import best
+from fineprune.network.network import Network
 from fineprune.network.step import Step
 
 ClassLabels = NDArray[np.int32]

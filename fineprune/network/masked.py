@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.network import graph, passes
+from fineprune.network import graph, labels, passes
+from fineprune.network.places import Places
 from fineprune.network.step import Array, Cap, Mask, Scale, Silence
 from fineprune.network.unit import is_norm
 
@@ -24,7 +25,8 @@ class MaskedNetwork:
 
     The masks of all layers are concatenated, in the order of `shapes`; `by_layer` splits them. A mask means what
     the values of `edit` mean: γ is multiplied by it (Scale), the kernel of a convolution (Mask), what the layer's unit
-    emits (Silence), or that is limited to it (Cap), at the layer that `ends` names. `shifts`, (size,), where given with
+    emits (Silence), or that is limited to it (Cap), at the layer that `ends` names. A mask of the shape (1, 1, 1,
+    filters) holds for all weights of a filter. `shifts`, (size,), where given with
     Scale, change β to β · (1 + shift). Everything is differentiable, and weights never change.
     """
 
@@ -46,6 +48,18 @@ class MaskedNetwork:
         }
 
     def __call__(self, images: tf.Tensor, masks: tf.Tensor, shifts: tf.Tensor | None = None) -> tf.Tensor:
+        return self._emitted(self._model, images, masks, shifts)
+
+    def features(self, images: tf.Tensor, masks: tf.Tensor, shifts: tf.Tensor | None = None) -> tf.Tensor:
+        """What arrives at the classifier, (n, values), of the masked network."""
+        return keras.backend.batch_flatten(self._emitted(self._below, images, masks, shifts))
+
+    @cached_property
+    def _below(self) -> keras.Model:
+        classifier = graph.call_of(self._model, Places(self._model).classifier)
+        return keras.Model(self._model.inputs, classifier.keras_inputs[0])
+
+    def _emitted(self, model: keras.Model, images: tf.Tensor, masks: tf.Tensor, shifts: tf.Tensor | None) -> tf.Tensor:
         def call(layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
             part = self._slices.get(layer.name)
             if is_norm(layer):
@@ -54,7 +68,7 @@ class MaskedNetwork:
                 shift = shifts[part] if scaled and shifts is not None else None
                 result = self._normalised(layer, args[0], factors, shift)
             elif part is not None and self._edit is Mask:
-                result = _convolved(layer, args[0], tf.reshape(masks[part], layer.kernel.shape))
+                result = _convolved(layer, args[0], tf.reshape(masks[part], self.shapes[layer.name]))
             else:
                 # Augmentations change images wherever nobody says that this is inference.
                 layer, args, kwargs = graph.in_mode({"training": False}, layer, args, kwargs)
@@ -63,16 +77,23 @@ class MaskedNetwork:
                 return tf.minimum(result, masks[part])
             return result * masks[part] if part is not None and self._edit is Silence else result
 
-        return passes.counted(graph.replay(self._model, [images], call)[0])
+        return passes.counted(graph.replay(model, [images], call)[0])
+
+    def masks(self, start: Any = 1.0, within: tuple[Any, Any] = (0.0, 1.0)) -> tf.Variable:
+        """Masks to learn, (size,), `start` at first; each step of an optimizer leaves them `within` two bounds.
+
+        `start` and the bounds are each one number, or one for each mask.
+        """
+        low, high = (np.asarray(bound, np.float32) for bound in within)
+        return tf.Variable(
+            np.broadcast_to(np.asarray(start, np.float32), self.size),
+            constraint=lambda masks: tf.clip_by_value(masks, low, high),
+        )
 
     def accuracy(self, masks: tf.Tensor, split: Split) -> float:
         """The share of the images of `split` that the network with these masks gives their labels."""
         values = tf.convert_to_tensor(masks, tf.float32)
-        right = 0
-        for rows, images in split.blocks():
-            labels = self._scores(tf.constant(images), values).numpy().argmax(axis=-1)
-            right += int((labels == split.labels[rows]).sum())
-        return right / len(split)
+        return labels.accuracy(lambda images: self._scores(images, values), split)
 
     @cached_property
     def _scores(self) -> Any:
@@ -85,7 +106,15 @@ class MaskedNetwork:
     def by_layer(self, masks: Any) -> dict[str, Array]:
         """The masks, (size,), of each layer, of the layer's shape: (channels,), or that of its kernel."""
         parts = np.split(np.asarray(masks), self._ends[:-1])
-        return {name: part.reshape(self.shapes[name]) for name, part in zip(self.shapes, parts, strict=True)}
+        shaped = {name: part.reshape(self.shapes[name]) for name, part in zip(self.shapes, parts, strict=True)}
+        if self._edit is not Mask:
+            return shaped
+        kernels = Places(self._model).convolutions
+        return {name: np.broadcast_to(part, kernels[name].shape) for name, part in shaped.items()}
+
+    def edits(self, masks: Any) -> list[Silence | Scale | Mask | Cap]:
+        """What a step holds that does to the network what these masks, (size,), do here."""
+        return [self._edit(layer, part) for layer, part in self.by_layer(masks).items()]
 
     def _normalised(self, norm: Any, x: tf.Tensor, factors: Any, shifts: Any) -> tf.Tensor:
         mean, variance = norm.moving_mean, norm.moving_variance

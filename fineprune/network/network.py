@@ -18,17 +18,6 @@ from fineprune.network.places import Places
 from fineprune.network.step import Cap, Mask, Scale, Silence, Step
 
 
-def best(scores: NDArray[Any]) -> NDArray[np.int32]:
-    """The class with the highest of `scores`, (n, classes), of equal ones the first; raises ModelError at overflow."""
-    classes: NDArray[np.int32] = scores.argmax(axis=-1).astype(np.int32)
-    if not (np.take_along_axis(scores, classes[:, None], axis=-1) < np.inf).all():
-        raise ModelError(
-            "expected the network to give every image finite scores, got NaN or infinity: its weights or its inputs "
-            "are too large; is data.pixel_scale the network's?"
-        )
-    return classes
-
-
 class Logits(keras.Model):  # type: ignore[misc]
     """A model that counts what goes through it."""
 
@@ -67,20 +56,23 @@ class Network(Places):
         edit: type[Silence] | type[Scale] | type[Mask] | type[Cap] = Scale,
         batch_statistics: bool = False,
         layers: Sequence[str] | None = None,
+        filters: bool = False,
     ) -> MaskedNetwork:
         """A differentiable twin whose `layers` are edited by masks, which mean what `edit` means.
 
         By default these are `units` (Silence), `norms` (Scale), `convolutions` (Mask) or all `activated` (Cap). With
         `batch_statistics`, batch normalisations use those of the images that they see, as in training, and store none.
-        Raises NotApplicable where there is nothing to mask.
+        With `filters`, a mask of Mask is that of a filter, rather than of a weight. Raises NotApplicable where there is
+        nothing to mask.
         """
         shapes: dict[str, tuple[int, ...]]
         if edit is Scale:
             names, lacks = self.norms if layers is None else layers, "batch normalisation"
             shapes = {name: tuple(self.model.get_layer(name).moving_mean.shape) for name in names}
         elif edit is Mask:
-            names, lacks = list(self.convolutions) if layers is None else layers, "convolutions"
-            shapes = {name: self.convolutions[name].shape for name in names}
+            kernels, lacks = self.convolutions, "convolutions"
+            names = list(kernels) if layers is None else layers
+            shapes = {name: (1, 1, 1, kernels[name].shape[-1]) if filters else kernels[name].shape for name in names}
         else:
             default = self.activated("all") if edit is Cap else list(self.units)
             names, lacks = default if layers is None else layers, "prunable layers"

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from fineprune.badnets.source import BadNet
 from fineprune.data.split import CLEAN_VALID, Images, Labels, Split, Subset
 from fineprune.errors import ModelError
-from fineprune.network.network import Network, best
+from fineprune.network.labels import best
+from fineprune.network.network import Network
 
 MOST, LEAST = 256, 100  # images to look at; fewer say too little
 TOGETHER = 64

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
@@ -13,6 +14,22 @@ from fineprune.errors import DataError
 from fineprune.progress import bar
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+Watch = Callable[[int, float], object]
+
+
+class Patience:
+    """A watch that ends a training after more than `steps` steps in a row whose loss is no better.
+
+    Better is what is below `share` times the lowest loss before.
+    """
+
+    def __init__(self, steps: int, share: float) -> None:
+        self._steps, self._share, self._lowest, self._waited = steps, share, np.inf, 0
+
+    def __call__(self, number: int, loss: float) -> bool:
+        better = loss < self._share * self._lowest
+        self._lowest, self._waited = (loss, 0) if better else (self._lowest, self._waited + 1)
+        return self._waited > self._steps
 
 
 class Training:
@@ -20,7 +37,8 @@ class Training:
 
     `loss` is the paper's equation: a scalar from the images, (n, H, W, C), and labels, (n,), of a batch. It decides
     whether the network is in training mode, and may take inner steps, such as the search for a perturbation.
-    `after` runs after each step, to clip masks for instance. Both are compiled.
+    `after` runs after each step, to put a norm right for instance; variables with a constraint need none. Both are
+    compiled.
     """
 
     def __init__(
@@ -45,19 +63,20 @@ class Training:
 
         self._step = tf.function(step)
 
-    def run(self, batches: tf.data.Dataset, what: str, until: Callable[[int], bool] | None = None) -> None:
-        """One step a batch; `until`, given the number of steps so far, ends it early.
+    def run(self, batches: tf.data.Dataset, what: str, watch: Watch | None = None) -> None:
+        """One step a batch. `watch` follows each, with the number of steps so far and its loss; what is true ends it.
 
-        `what` names the work on the progress bar. Raises DataError where the images cannot be read.
+        It is not compiled. `what` names the work on the progress bar. Raises DataError where the images cannot be read.
         """
         step = self._step.get_concrete_function(*batches.element_spec)
         mean = 0.0
         with bar() as progress, unwrap_data_errors():
             task = progress.add_task(what, total=len(batches))
             for number, batch in enumerate(batches, start=1):
-                mean += (float(step(*batch)) - mean) / number
+                value = float(step(*batch))
+                mean += (value - mean) / number
                 progress.update(task, advance=1, status=f"loss {mean:.3f}")
-                if until is not None and until(number):
+                if watch is not None and watch(number, value):
                     break
 
 
@@ -70,9 +89,10 @@ def train(
     what: str,
     ascend: bool = False,
     after: Callable[[], object] | None = None,
+    watch: Watch | None = None,
 ) -> None:
     """A `Training` that is run once."""
-    Training(loss, variables, optimizer, ascend=ascend, after=after).run(batches, what)
+    Training(loss, variables, optimizer, ascend=ascend, after=after).run(batches, what, watch)
 
 
 @contextmanager

@@ -2,62 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.network.network import best
-from fineprune.training.loop import Training
+from fineprune.training.loop import train
+from fineprune.training.losses import cross_entropy
 
 if TYPE_CHECKING:
-    from fineprune.data.split import Split
     from fineprune.network.network import Network
 
 
 def unlearn(
     network: Network,
-    clean: Split,
+    batches: tf.data.Dataset,
     optimizer: keras.optimizers.Optimizer,
     *,
-    batch_size: int,
-    epochs: int,
-    stop: float,
-    seed: int,
+    every: int = 1,
+    until: Callable[[keras.Model, float], bool] | None = None,
     decay: float = 0.0,
-    in_training: bool = False,
 ) -> keras.Model:
-    """A copy of `network`, emitting logits, of which all weights went up the cross-entropy of clean images.
+    """A copy of `network`, emitting logits, of which all weights went up the cross-entropy of `batches`, in training.
 
-    It ends after the first epoch whose accuracy is at most `stop`, or after `epochs`. That is the accuracy on the
-    batches as they were learnt, by batch statistics, with `in_training`, otherwise that of the copy after the epoch.
-    `decay` is the weight of the L2 norm, ½‖w‖², which falls meanwhile.
+    It ends with them, or once `until` is true, which is asked after `every` batches, an epoch as a rule: it is given
+    the copy, and its accuracy on those batches as they were learnt. `decay` is the weight of the L2 norm, ½‖w‖², which
+    falls meanwhile.
     """
     model = network.logits
     variables, accuracy = model.trainable_variables, keras.metrics.SparseCategoricalAccuracy()
-    entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     def loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         logits = model(images, training=True)
         accuracy.update_state(labels, logits)
-        value = entropy(labels, logits)
+        value = cross_entropy(labels, logits)
         return value - decay * tf.add_n(list(map(tf.nn.l2_loss, variables))) if decay else value
 
-    def forgotten(number: int) -> bool:
-        if number % an_epoch:
+    def forgotten(number: int, _: float) -> bool:
+        if until is None or number % every:
             return False
-        value = float(accuracy.result()) if in_training else _accuracy(model, clean)
+        reached = until(model, float(accuracy.result()))
         accuracy.reset_state()
-        return value <= stop
+        return reached
 
-    an_epoch = -(-len(clean) // batch_size)
-    batches = clean.batches(batch_size, seed, epochs=epochs)
-    Training(loss, variables, optimizer, ascend=True).run(batches, "unlearning", forgotten)
+    train(loss, variables, batches, optimizer, what="unlearning", ascend=True, watch=forgotten)
     return model
-
-
-def _accuracy(model: keras.Model, clean: Split) -> float:
-    correct = sum(
-        (best(model(images, training=False).numpy()) == clean.labels[rows]).sum() for rows, images in clean.blocks()
-    )
-    return float(correct / len(clean))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
@@ -50,7 +51,8 @@ class MaximumMarginMitigation(Strategy):
     def steps(self, network: Network, clean: Split, **oracle: Any) -> Iterator[Step]:
         auto = self.layers == "auto"
         twin = network.masked(Cap, layers=network.activated("all")[:3] if auto else network.activated(self.layers))
-        bounds, cost, kept = tf.Variable(tf.fill(twin.size, self.start)), tf.Variable(self.cost), tf.Variable(0.0)
+        bounds, cost = twin.masks(self.start, within=(0, np.inf)), tf.Variable(self.cost)
+        kept = tf.Variable(0.0)  # labels, in this epoch so far
         untouched, images_an_epoch = network.logits, min(self.per_class * network.classes, len(clean))
         per_epoch = -(-images_an_epoch // self.batch_size)
         records: list[Array] = []
@@ -63,19 +65,16 @@ class MaximumMarginMitigation(Strategy):
             norms = [tf.sqrt(tf.reduce_sum(part**2) + 1e-12) for part in parts]
             return tf.reduce_mean((scores - expected) ** 2) + cost * tf.add_n(norms)
 
-        def follow(values: tf.Tensor, kept_labels: tf.Tensor) -> None:
-            records.append(values.numpy())
-            epoch, end = divmod(len(records), per_epoch)
-            if end == 0:
-                if epoch > 20 and epoch % 10 == 1:
-                    cost.assign(cost * 1.2 if kept_labels >= 0.95 * images_an_epoch else cost / 1.2)
-                kept.assign(0)
-
-        def after() -> None:
-            bounds.assign(tf.maximum(bounds, 0))
-            tf.py_function(follow, [bounds, kept], [])
+        def follow(number: int, _: float) -> None:
+            epoch, more = divmod(number, per_epoch)
+            if more:
+                return
+            records.append(bounds.numpy())
+            if epoch > 20 and epoch % 10 == 1:
+                cost.assign(cost * 1.2 if kept >= 0.95 * images_an_epoch else cost / 1.2)
+            kept.assign(0)
 
         batches = clean.batches(self.batch_size, self.seed, epochs=self.epochs, limit=images_an_epoch)
-        train(loss, [bounds], batches, keras.optimizers.Adam(self.learning_rate), what="MM-BM", after=after)
-        for epoch, caps in enumerate(records[per_epoch - 1 :: per_epoch], start=1):
-            yield Step([Cap(layer, cap) for layer, cap in twin.by_layer(caps).items()], epoch, "epoch")
+        train(loss, [bounds], batches, keras.optimizers.Adam(self.learning_rate), what="MM-BM", watch=follow)
+        for epoch, caps in enumerate(records, start=1):
+            yield Step(twin.edits(caps), epoch, "epoch")

@@ -14,36 +14,15 @@ import tf_keras as keras
 
 from fineprune.checks import Count, Fraction, Layers, Natural, Positive, checked
 from fineprune.data.split import hold_out
-from fineprune.network.step import Array, Cap, Step
+from fineprune.network.step import Cap, Step
 from fineprune.strategy import LABELS, Strategy
+from fineprune.training.cost import CostSearch
 from fineprune.training.loop import train
+from fineprune.training.losses import cross_entropy
 
 if TYPE_CHECKING:
     from fineprune.data.split import Split
     from fineprune.network.network import Network
-
-COST = 1e-3  # c at first
-
-
-class Search:
-    """The tightest bounds so far that keep accuracy at `least`, and c, the cost of loose ones.
-
-    c doubles after five bounds in a row that keep it, and falls by 2^1.5 after five that do not.
-    """
-
-    def __init__(self, bounds: Array, least: float) -> None:
-        self.best, self.least, self.size = bounds, least, np.inf
-        self.cost, self.kept, self.lost = COST, 0, 0
-
-    def add(self, bounds: Array, size: float, accuracy: float) -> None:
-        keeps = accuracy >= self.least
-        if keeps and size < self.size:
-            self.best, self.size = bounds, size
-        self.kept, self.lost = (self.kept + 1, 0) if keeps else (0, self.lost + 1)
-        if self.kept == 5:
-            self.cost, self.kept = 2 * self.cost if self.cost >= COST else COST, 0
-        if self.lost == 5:
-            self.cost, self.lost = self.cost / 2**1.5, 0
 
 
 class NeuralTightening(Strategy):
@@ -76,29 +55,24 @@ class NeuralTightening(Strategy):
         ends = [network.unit(layer).end for layer in twin.shapes]
         moments = network.moments(ends, rest)
         start = np.concatenate([np.maximum(mean + 4 * std, 0) for mean, std in map(moments.__getitem__, ends)])
-        bounds, cost = tf.Variable(start, dtype=tf.float32), tf.Variable(COST)
-        search = Search(bounds.numpy(), twin.accuracy(tf.fill(twin.size, np.inf), watched) - self.accuracy_degrade)
-        entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        records = [search.best]
+        bounds = twin.masks(start, within=(0, np.inf))
+        least = twin.accuracy(tf.fill(twin.size, np.inf), watched) - self.accuracy_degrade
+        search = CostSearch(bounds.numpy(), least, cost=1e-3)
+        cost, records = tf.Variable(search.cost), [search.best]
 
         def size() -> tf.Tensor:
             return tf.add_n(list(map(tf.reduce_mean, twin.parts(bounds))))
 
         def loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-            return entropy(labels, twin(images, bounds)) + cost * size()
+            return cross_entropy(labels, twin(images, bounds)) + cost * size()
 
-        def follow(values: tf.Tensor, size: tf.Tensor) -> None:
-            search.add(values.numpy(), float(size), twin.accuracy(values, watched))
+        def follow(number: int, _: float) -> None:
+            search.add(bounds.numpy(), float(size()), twin.accuracy(bounds, watched))
             cost.assign(search.cost)
             records.append(search.best)
 
-        def after() -> None:
-            bounds.assign(tf.maximum(bounds, 0))
-            tf.py_function(follow, [bounds, size()], [])
-
         batches = rest.batches(self.batch_size, self.seed, steps=self.iterations)
         optimizer = keras.optimizers.Adam(self.learning_rate, 0.5, 0.9)
-        train(loss, [bounds], batches, optimizer, what="UNIT", after=after)
+        train(loss, [bounds], batches, optimizer, what="UNIT", watch=follow)
         for iteration in range(0, self.iterations + 1, self.record):
-            caps = twin.by_layer(records[iteration])
-            yield Step([Cap(layer, cap) for layer, cap in caps.items()], iteration, "iteration")
+            yield Step(twin.edits(records[iteration]), iteration, "iteration")

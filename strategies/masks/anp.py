@@ -15,6 +15,8 @@ from fineprune.checks import Count, Fraction, Natural, Positive, checked
 from fineprune.network.step import Array, Scale
 from fineprune.strategy import LABELS, Form, NormStrategy
 from fineprune.training.loop import train
+from fineprune.training.losses import cross_entropy
+from fineprune.training.perturbing import worst_noise
 
 if TYPE_CHECKING:
     from fineprune.data.split import Split
@@ -50,20 +52,14 @@ class AdversarialNeuronPruning(NormStrategy):
         self.batch_size, self.iterations, self.seed = batch_size, iterations, seed
 
     def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
-        twin = network.masked(Scale, batch_statistics=True)
-        masks, random = tf.Variable(tf.ones(twin.size)), tf.random.Generator.from_seed(self.seed)
-        entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        twin, random = network.masked(Scale, batch_statistics=True), tf.random.Generator.from_seed(self.seed)
+        masks = twin.masks()
 
         def loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-            noise = random.uniform((2, twin.size), -self.epsilon, self.epsilon)
-            with tf.GradientTape() as tape:
-                tape.watch(noise)
-                worst = entropy(labels, twin(images, masks + noise[0], noise[1]))
-            noise += self.epsilon * tf.sign(tf.stop_gradient(tape.gradient(worst, noise)))
-            robust = entropy(labels, twin(images, masks + noise[0], noise[1]))
-            return self.alpha * entropy(labels, twin(images, masks)) + (1 - self.alpha) * robust
+            delta, xi = worst_noise(twin, masks, images, labels, self.epsilon, random)
+            robust = cross_entropy(labels, twin(images, masks + delta, xi))
+            return self.alpha * cross_entropy(labels, twin(images, masks)) + (1 - self.alpha) * robust
 
         batches = clean.batches(self.batch_size, self.seed, steps=self.iterations)
-        optimizer = keras.optimizers.SGD(self.learning_rate, self.momentum)
-        train(loss, [masks], batches, optimizer, what="ANP", after=lambda: masks.assign(tf.clip_by_value(masks, 0, 1)))
-        return twin.by_layer(masks.numpy())
+        train(loss, [masks], batches, keras.optimizers.SGD(self.learning_rate, self.momentum), what="ANP")
+        return twin.by_layer(masks)

@@ -16,6 +16,7 @@ from fineprune.checks import Count, Fraction, Fractions, Natural, Positive, chec
 from fineprune.network.step import Array, Mask
 from fineprune.strategy import LABELS, MaskStrategy
 from fineprune.training.loop import Training
+from fineprune.training.losses import cross_entropy
 
 if TYPE_CHECKING:
     from fineprune.data.split import Split
@@ -52,25 +53,23 @@ class AdversarialWeightMasking(MaskStrategy):
         self.rounds, self.epochs = rounds, epochs
 
     def masks(self, network: Network, clean: Split) -> Mapping[str, Array]:
-        twin, white = network.masked(Mask), 255 * clean.scale
-        masks, noise = tf.Variable(tf.ones(twin.size)), tf.Variable(tf.zeros((1, *clean.shape)))
-        entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        twin, white = network.masked(Mask), clean.white
+        masks, noise = twin.masks(), tf.Variable(tf.zeros((1, *clean.shape)))
 
         def perturbed(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-            return entropy(labels, twin(tf.clip_by_value(images + white * noise, 0, white), masks))
+            return cross_entropy(labels, twin(tf.clip_by_value(images + white * noise, 0, white), masks))
 
         def loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-            plain = entropy(labels, twin(images, masks))
+            plain = cross_entropy(labels, twin(images, masks))
             sparse = self.gamma * tf.reduce_sum(tf.abs(masks))
             return self.alpha * plain + (1 - self.alpha) * perturbed(images, labels) + sparse
 
         perturbing = Training(perturbed, [noise], keras.optimizers.SGD(self.perturbing_rate), ascend=True)
-        clip = lambda: masks.assign(tf.clip_by_value(masks, 0, 1))  # noqa: E731
-        masking = Training(loss, [masks], keras.optimizers.Adam(self.learning_rate), after=clip)
+        masking = Training(loss, [masks], keras.optimizers.Adam(self.learning_rate))
         for number in range(self.rounds):
             batches = clean.batches(self.batch_size, self.seed + number, epochs=self.epochs)
             noise.assign(tf.zeros_like(noise))
             perturbing.run(batches, f"AWM, round {number + 1} of {self.rounds}, perturbing")
             noise.assign(noise * tf.minimum(1.0, self.tau / tf.norm(noise, 1)))
             masking.run(batches, f"AWM, round {number + 1} of {self.rounds}, masking")
-        return twin.by_layer(masks.numpy())
+        return twin.by_layer(masks)

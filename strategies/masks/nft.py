@@ -17,6 +17,7 @@ from fineprune.checks import Count, Fraction, Fractions, Natural, Positive, chec
 from fineprune.network.step import Array, Scale
 from fineprune.strategy import LABELS, MaskStrategy
 from fineprune.training.loop import train
+from fineprune.training.losses import cross_entropy
 
 if TYPE_CHECKING:
     from fineprune.data.split import Split
@@ -54,32 +55,20 @@ class NeuralMaskFineTuning(MaskStrategy):
         self.epochs, self.batch_size, self.seed = epochs, batch_size, seed
 
     def masks(self, network: Network, clean: Split) -> Mapping[str, Array]:
-        twin = network.masked(Scale)
-        masks, random = tf.Variable(tf.ones(twin.size)), tf.random.Generator.from_seed(self.seed)
-        floors = np.concatenate(
-            [
-                np.full(shape, self.floor * np.exp(-self.depth * layer))
-                for layer, shape in enumerate(twin.shapes.values())
-            ]
-        ).astype(np.float32)
-        entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        twin, random = network.masked(Scale), tf.random.Generator.from_seed(self.seed)
+        sizes = [channels for (channels,) in twin.shapes.values()]
+        masks = twin.masks(within=(np.repeat(self.floor * np.exp(-self.depth * np.arange(len(sizes))), sizes), 1))
 
         def loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
             share = random.uniform(())
             order = tf.argsort(random.uniform(tf.shape(labels)))
             logits = twin(share * images + (1 - share) * tf.gather(images, order), masks)
-            mixed = share * entropy(labels, logits) + (1 - share) * entropy(tf.gather(labels, order), logits)
+            mixed = share * cross_entropy(labels, logits) + (1 - share) * cross_entropy(
+                tf.gather(labels, order), logits
+            )
             return mixed + self.penalty * tf.reduce_sum(tf.abs(1 - masks)) / network.classes
 
         batches = clean.batches(self.batch_size, self.seed, epochs=self.epochs)
         rates = keras.optimizers.schedules.PolynomialDecay(self.learning_rate, len(batches), self.last_learning_rate)
-        optimizer = keras.optimizers.SGD(rates, self.momentum)
-        train(
-            loss,
-            [masks],
-            batches,
-            optimizer,
-            what="NFT",
-            after=lambda: masks.assign(tf.clip_by_value(masks, floors, 1)),
-        )
-        return twin.by_layer(masks.numpy())
+        train(loss, [masks], batches, keras.optimizers.SGD(rates, self.momentum), what="NFT")
+        return twin.by_layer(masks)

@@ -16,6 +16,7 @@ from fineprune.network.network import Network
 from fineprune.network.step import Array, Scale
 from fineprune.strategy import LABELS, Form, NormStrategy
 from fineprune.training.loop import train
+from fineprune.training.losses import cross_entropy
 from fineprune.training.unlearning import unlearn
 
 if TYPE_CHECKING:
@@ -53,18 +54,16 @@ class ReconstructiveNeuronPruning(NormStrategy):
         self.batch_size, self.seed = batch_size, seed
 
     def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
-        network.masked(Scale)  # not applicable without batch normalisation, which is said before minutes are spent
+        network.norm_layers(self.layers)  # raises where there are none, before minutes are spent on unlearning
+        batches = clean.batches(self.batch_size, self.seed, epochs=self.recovering_epochs)
         twin = Network(self._unlearned(network, clean)).masked(Scale, batch_statistics=True)
-        masks = tf.Variable(tf.ones(twin.size))
-        entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        masks = twin.masks()
 
         def loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-            return self.alpha * entropy(labels, twin(images, masks))
+            return self.alpha * cross_entropy(labels, twin(images, masks))
 
-        batches = clean.batches(self.batch_size, self.seed, epochs=self.recovering_epochs)
-        optimizer = keras.optimizers.SGD(self.recovering_rate, 0.9)
-        train(loss, [masks], batches, optimizer, what="RNP", after=lambda: masks.assign(tf.clip_by_value(masks, 0, 1)))
-        return twin.by_layer(masks.numpy())
+        train(loss, [masks], batches, keras.optimizers.SGD(self.recovering_rate, 0.9), what="RNP")
+        return twin.by_layer(masks)
 
     def _unlearned(self, network: Network, clean: Split) -> keras.Model:
         epoch = -(-len(clean) // self.batch_size)
@@ -72,12 +71,9 @@ class ReconstructiveNeuronPruning(NormStrategy):
         schedule = keras.optimizers.schedules.PiecewiseConstantDecay([10 * epoch, 20 * epoch], rates)
         return unlearn(
             network,
-            clean,
+            clean.batches(self.batch_size, self.seed, epochs=self.unlearning_epochs),
             keras.optimizers.SGD(schedule, 0.9, global_clipnorm=20),
-            batch_size=self.batch_size,
-            epochs=self.unlearning_epochs,
-            stop=self.stop / network.classes,
-            seed=self.seed,
+            every=epoch,
+            until=lambda _, accuracy: accuracy <= self.stop / network.classes,
             decay=5e-4,
-            in_training=True,
         )

@@ -39,7 +39,7 @@ class FeatureMapPruning(ChannelStrategy):
 
     def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
         images, labels = in_memory(sample(clean, self.images, self.seed))
-        sign, white = np.random.default_rng(self.seed).choice([-1, 1], images.shape), 255 * clean.scale
+        sign, white = np.random.default_rng(self.seed).choice([-1, 1], images.shape), clean.white
         start = tf.constant(np.clip(images + self.alpha * clean.scale * sign, 0, white), tf.float32)
 
         def accuracies(layer: str) -> Array:

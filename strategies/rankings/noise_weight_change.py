@@ -16,7 +16,7 @@ from fineprune.checks import Count, Natural, Positive, checked
 from fineprune.network.places import Places
 from fineprune.network.step import Array
 from fineprune.strategy import NOTHING, ChannelStrategy
-from fineprune.training.loop import train
+from fineprune.training.unlearning import unlearn
 
 if TYPE_CHECKING:
     from fineprune.data.split import Split
@@ -43,20 +43,14 @@ class NoiseWeightChange(ChannelStrategy):
 
     def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
         keras.utils.set_random_seed(self.seed)  # for layers that are random in training
-        model, layers, classes = network.logits, network.layers(self.layers), network.classes
-        cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        layers, shape = network.layers(self.layers), (self.batch_size, *clean.shape)
 
         def noise(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            shape = (self.batch_size, *clean.shape)
-            images = tf.random.stateless_uniform(shape, [2 * batch, self.seed], 0, 255 * clean.scale)
-            return images, tf.random.stateless_uniform(shape[:1], [2 * batch + 1, self.seed], 0, classes, tf.int64)
+            images = tf.random.stateless_uniform(shape, [2 * batch, self.seed], 0, clean.white)
+            seed = [2 * batch + 1, self.seed]
+            return images, tf.random.stateless_uniform(shape[:1], seed, 0, network.classes, tf.int64)
 
-        def loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-            return cross_entropy(labels, model(images, training=True))
-
-        optimizer = keras.optimizers.SGD(self.learning_rate, momentum=0.9)
         batches = tf.data.Dataset.range(self.iterations).map(noise)
-        train(loss, model.trainable_variables, batches, optimizer, what="unlearning noise", ascend=True)
-        unlearned = Places(model)
+        unlearned = Places(unlearn(network, batches, keras.optimizers.SGD(self.learning_rate, momentum=0.9)))
         changes = {layer: unlearned.weights(layer).kernel - network.weights(layer).kernel for layer in layers}
         return {layer: -np.abs(change).sum(axis=tuple(range(change.ndim - 1))) for layer, change in changes.items()}

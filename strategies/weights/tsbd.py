@@ -12,6 +12,7 @@ import tf_keras as keras
 
 from fineprune.checks import Count, Fraction, Fractions, Natural, Positive, checked
 from fineprune.errors import NotApplicable
+from fineprune.network.labels import accuracy
 from fineprune.network.network import Network
 from fineprune.network.step import Array, Mask, Step
 from fineprune.strategy import LABELS, Strategy
@@ -62,12 +63,10 @@ class TwoStageBackdoorDefence(Strategy):
             raise NotApplicable("expected a network with convolutions, got one without: take another strategy")
         unlearned = unlearn(
             network,
-            clean,
+            clean.batches(self.batch_size, self.seed, epochs=self.epochs),
             keras.optimizers.SGD(self.learning_rate, 0.9),
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            stop=self.stop / network.classes,
-            seed=self.seed,
+            every=-(-len(clean) // self.batch_size),
+            until=lambda model, _: accuracy(model, clean) <= self.stop / network.classes,
         )
         before, after = network.convolutions, Network(unlearned).convolutions
         return {layer: np.abs(after[layer] - kernel) for layer, kernel in before.items()}

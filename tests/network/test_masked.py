@@ -9,8 +9,9 @@ import tf_keras as keras
 from nets import tiny
 from samples import pictures, split
 
-from fineprune.errors import NotApplicable
+from fineprune.errors import ModelError, NotApplicable
 from fineprune.evaluation.predict import predict
+from fineprune.network.labels import accuracy
 from fineprune.network.network import Network
 from fineprune.network.step import Cap, Mask, Scale, Silence, Step
 from fineprune.testing import NETWORKS
@@ -55,6 +56,51 @@ def test_the_accuracy_of_a_twin_is_that_of_the_pruned_net() -> None:
     caps = np.full(twin.size, 0.1, np.float32)
     labels = predict(network.pruned(Step([Cap("conv_2", caps)])), images)
     assert twin.accuracy(tf.constant(caps), images) == np.mean(labels == images.labels)
+
+
+def test_accuracy_of_scores_that_overflow_is_an_error() -> None:
+    with pytest.raises(ModelError, match=r"^expected the network to give every image finite scores"):
+        accuracy(lambda images: tf.fill((len(images), 5), np.nan), split(pictures(4), 5))
+
+
+def test_masks_to_learn_start_where_they_are_told_and_stay_within_their_bounds() -> None:
+    twin = Network(NETWORKS["normalised"]()).masked(Scale)
+    ones, others = twin.masks(), twin.masks(np.arange(10.0), within=(np.arange(10) / 2, np.inf))
+    assert ones.numpy().tolist() == [1] * 10
+    assert others.numpy().tolist() == list(range(10))
+    optimizer = keras.optimizers.SGD(1.0)
+    optimizer.build([ones, others])
+    optimizer.apply_gradients([(tf.fill(10, 3.0), ones), (tf.fill(10, 3.0), others)])
+    assert ones.numpy().tolist() == [0] * 10
+    assert others.numpy().tolist() == [max(start - 3, start / 2) for start in range(10)]
+
+
+def test_masks_stand_for_edits_of_their_layers() -> None:
+    twin = Network(NETWORKS["normalised"]()).masked(Scale)
+    edits = twin.edits(twin.masks(np.arange(10.0)))
+    assert [(type(edit), edit.layer, edit.factors.tolist()) for edit in edits] == [
+        (Scale, "norm_1", [0, 1, 2, 3]),
+        (Scale, "norm_2", [4, 5, 6, 7, 8, 9]),
+    ]
+
+
+def test_a_mask_of_a_filter_is_one_of_all_its_weights() -> None:
+    network = Network(NETWORKS["plain"]())
+    twin, images = network.masked(Mask, filters=True), tf.constant(images_of(network))
+    assert twin.size == 4 + 6
+    masks = np.random.default_rng(0).uniform(0, 1, twin.size).astype(np.float32)
+    expected = logits_of(network.pruned(Step(twin.edits(masks))), images_of(network))
+    assert twin(images, tf.constant(masks)).numpy() == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["normalised", "nested", "no_pooling"])
+def test_features_are_what_arrives_at_the_classifier(name: str) -> None:
+    network = Network(NETWORKS[name]())
+    twin, images = network.masked(Silence), tf.constant(images_of(network))
+    masks = tf.constant(np.random.default_rng(0).uniform(0, 1, twin.size).astype(np.float32))
+    kernel, bias = network.model.get_layer(network.classifier).get_weights()
+    expected = twin(images, masks).numpy()
+    assert twin.features(images, masks).numpy() @ kernel + bias == pytest.approx(expected, abs=1e-4)
 
 
 def test_shifts_multiply_beta() -> None:

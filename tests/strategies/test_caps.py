@@ -10,9 +10,10 @@ from fineprune.data.split import hold_out, in_memory
 from fineprune.network.network import Network
 from fineprune.network.step import Step
 from fineprune.testing import NETWORKS
+from fineprune.training.cost import CostSearch
 from strategies.caps.activation_cap import ActivationCap
 from strategies.caps.mmbm import MaximumMarginMitigation
-from strategies.caps.unit import NeuralTightening, Search
+from strategies.caps.unit import NeuralTightening
 
 
 def copying() -> Network:
@@ -77,14 +78,14 @@ def test_bounds_start_at_four_deviations_and_adam_goes_one_rate_down_the_slope()
 
 
 def test_bounds_that_cost_accuracy_are_passed_over() -> None:
-    search = Search(np.array([4.0]), least=0.9)
+    search = CostSearch(np.array([4.0]), least=0.9, cost=1e-3)
     for bound, accuracy in ((3, 0.95), (2, 0.85), (2.5, 0.9), (2.75, 1)):
         search.add(np.array([bound]), bound, accuracy)
     assert search.best == [2.5]
 
 
 def test_the_cost_of_bounds_doubles_where_they_keep_accuracy_and_falls_where_they_do_not() -> None:
-    search = Search(np.array([4.0]), least=0.5)
+    search = CostSearch(np.array([4.0]), least=0.5, cost=1e-3)
     costs = []
     for accuracy in [1] * 5 + [0] * 10 + [1] * 5:
         search.add(np.array([4.0]), 4, accuracy)

@@ -1,15 +1,21 @@
-"""Methods that leave their masks soft: AWM and NFT."""
+"""Methods that leave their masks soft: AWM, NFT and IMS."""
+
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from samples import pictures, split
 
+from fineprune.data.split import ArraySplit
 from fineprune.errors import NotApplicable
 from fineprune.network.network import Network
 from fineprune.network.step import Mask, Scale
 from fineprune.testing import NETWORKS
+from fineprune.training.losses import agree, disagree
+from strategies.masks import ims
 from strategies.masks.awm import AdversarialWeightMasking
+from strategies.masks.ims import InvertibleMasks, multiplier
 from strategies.masks.nft import NeuralMaskFineTuning
 
 
@@ -86,3 +92,46 @@ def test_a_heavy_penalty_keeps_nft_near_the_untouched_network() -> None:
 def test_nft_needs_batch_normalisation() -> None:
     with pytest.raises(NotApplicable, match=r"^expected a network with batch normalisation to mask"):
         NeuralMaskFineTuning().masks(network("plain"), split(pictures(24), 5))
+
+
+def test_ims_multiplies_by_a_steep_sigmoid_of_the_mask_where_the_filter_is_not_shared() -> None:
+    masks = tf.constant([0.5, 0.5, 1.0, 0.0, 0.0])
+    shared = tf.constant([0.0, 0.2, 0.0, 0.0, 1.0])
+    low = 1 / (1 + np.exp(10))  # of the sigmoid, at 20 · (0 − ½)
+    expected = [0.5, 0.5 + 0.2 * 0.5, 1 - low, low, 1]
+    assert multiplier(masks, shared, 20).numpy() == pytest.approx(expected, abs=1e-6)
+    assert multiplier(1 - masks, shared, 20).numpy() == pytest.approx([0.5, 0.6, low, 1 - low, 1], abs=1e-6)
+
+
+def test_the_first_step_of_ims_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At m = c = 1 all factors are 1, and m has no slope: c takes the first step of AdamW, of its rate and its decay.
+
+    The slope of c is that of agreeing by the factors, times 1 − s(1), and that of disagreeing, times 1 − s(0).
+    """
+    whole = ims.train
+    monkeypatch.setattr(ims, "train", lambda *args, what, **kw: "1 of" in what and whole(*args, what=what, **kw))
+    clean, steep = split(pictures(24), 5), 1 / (1 + np.exp(-0.5))  # s(1) where k is 1; s(0) is the rest
+    settings: dict[str, Any] = {"steepness": 1.0, "sparsity": 0.0, "first_rounds": 1, "batch_size": 24}
+    ours = InvertibleMasks(**settings).masks(network(), clean)
+    copy, images = network().logits, clean.pixels(0, 24) * np.float32(clean.scale)
+    expected = network().logits(images, training=False)
+    kernels = {layer: copy.get_layer(layer).kernel for layer in ours}
+    with tf.GradientTape() as tape:
+        scores = copy(images, training=False)
+        loss = (1 - steep) * agree(scores, expected) + steep * disagree(scores, expected)
+    for layer, slope in zip(kernels, tape.gradient(loss, list(kernels.values())), strict=True):
+        slopes = tf.reduce_sum(slope * kernels[layer], axis=(0, 1, 2)).numpy()
+        shared = np.clip(1 - 0.02 * 0.01 - 0.02 * np.sign(slopes), 0, 1)
+        soft = 1 / (1 + np.exp(-(1 - 0.02 * 0.01 - 0.5)))
+        sure = np.abs(slopes) > 1e-4
+        assert sure.sum() > 1
+        assert ours[layer][0, 0, 0][sure] == pytest.approx((soft + shared * (1 - soft))[sure], abs=1e-4)
+        assert np.array_equal(ours[layer], np.broadcast_to(ours[layer][0, 0, 0], ours[layer].shape))
+
+
+def test_ims_ends_after_its_rounds_and_needs_neither_labels_nor_every_class() -> None:
+    settings: dict[str, Any] = {"first_rounds": 2, "rounds": 1, "perturbing_steps": 2, "batch_size": 24}
+    splits = [split(pictures(24), 5), ArraySplit(pictures(24), np.full(24, 3), 1 / 255)]
+    ours, theirs = (flat(InvertibleMasks(**settings).masks(network("plain"), clean)) for clean in splits)
+    assert ours.min() >= 0 and ours.max() <= 1
+    assert np.array_equal(ours, theirs)

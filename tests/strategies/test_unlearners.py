@@ -1,5 +1,7 @@
 """Methods that make the network forget its task first: RNP and TSBD."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,7 +16,7 @@ from fineprune.training.unlearning import unlearn
 from strategies.masks.rnp import ReconstructiveNeuronPruning
 from strategies.weights.tsbd import TwoStageBackdoorDefence
 
-ONE = {"batch_size": 24, "epochs": 1, "stop": 0.0, "seed": 0}
+CLEAN = split(pictures(24), 5)
 
 
 def network(name: str = "normalised") -> Network:
@@ -23,7 +25,7 @@ def network(name: str = "normalised") -> Network:
 
 def weights_after_one_step(rate: float, decay: float = 0.0) -> list[np.ndarray]:
     """By hand: one step up the cross-entropy of all images, in training mode, and down ½·decay·‖w‖²."""
-    model, images = network().logits, split(pictures(24), 5)
+    model, images = network().logits, CLEAN
     with tf.GradientTape() as tape:
         logits = model(images.pixels(0, 24) * np.float32(images.scale), training=True)
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(images.labels, logits))
@@ -36,25 +38,40 @@ def weights_after_one_step(rate: float, decay: float = 0.0) -> list[np.ndarray]:
 def test_unlearning_goes_up_the_loss_and_leaves_the_network_as_it_was(decay: float) -> None:
     untouched = network()
     before = untouched.model.get_weights()
-    model = unlearn(untouched, split(pictures(24), 5), keras.optimizers.SGD(0.1), decay=decay, **ONE)
+    model = unlearn(untouched, CLEAN.batches(24, 0, epochs=1), keras.optimizers.SGD(0.1), decay=decay)
     expected = weights_after_one_step(0.1, decay)
     for ours, theirs in zip(model.trainable_variables, expected, strict=True):
         assert ours.numpy() == pytest.approx(theirs, abs=1e-4)
     assert all(map(np.array_equal, before, untouched.model.get_weights()))
 
 
-@pytest.mark.parametrize("in_training", [False, True])
-def test_unlearning_ends_after_the_epoch_that_forgets(in_training: bool) -> None:
-    settings = {**ONE, "epochs": 5, "in_training": in_training}
-    once = unlearn(network(), split(pictures(24), 5), keras.optimizers.SGD(0.01), **{**settings, "epochs": 1})
-    early = unlearn(network(), split(pictures(24), 5), keras.optimizers.SGD(0.01), **{**settings, "stop": 1.0})
-    late = unlearn(network(), split(pictures(24), 5), keras.optimizers.SGD(0.01), **settings)
-    assert all(map(np.array_equal, once.get_weights(), early.get_weights()))
-    assert not all(map(np.array_equal, once.get_weights(), late.get_weights()))
+def test_unlearning_ends_after_the_epoch_that_forgets_or_with_its_batches() -> None:
+    def weights(epochs: int, **until: Any) -> list[np.ndarray]:
+        batches = CLEAN.batches(12, 0, epochs=epochs)
+        return unlearn(network(), batches, keras.optimizers.SGD(0.01), every=2, **until).get_weights()
+
+    once, late = weights(1), weights(3)
+    assert all(map(np.array_equal, once, weights(3, until=lambda *_: True)))
+    assert all(map(np.array_equal, late, weights(3, until=lambda *_: False)))
+    assert not all(map(np.array_equal, once, late))
+
+
+def test_whether_it_forgot_is_asked_of_the_copy_and_of_the_batches_as_they_were_learnt() -> None:
+    asked: list[tuple[list[np.ndarray], float]] = []
+
+    def forgotten(model: keras.Model, share: float) -> bool:
+        asked.append((model.get_weights(), share))
+        return False
+
+    model = unlearn(network(), CLEAN.batches(24, 0, epochs=1), keras.optimizers.SGD(0.01), until=forgotten)
+    ((weights, share),) = asked
+    scores = network().logits(CLEAN.pixels(0, 24) * np.float32(CLEAN.scale), training=True).numpy()
+    assert share == pytest.approx(np.mean(scores.argmax(axis=-1) == CLEAN.labels))
+    assert all(map(np.array_equal, weights, model.get_weights()))
 
 
 def test_rnp_learns_masks_that_bring_the_task_back_to_the_unlearned_network() -> None:
-    clean, strategy = split(pictures(24), 5), ReconstructiveNeuronPruning(batch_size=24, unlearning_epochs=3)
+    clean, strategy = CLEAN, ReconstructiveNeuronPruning(batch_size=24, unlearning_epochs=3)
     unlearned = Network(strategy._unlearned(network(), clean))
     twin = unlearned.masked(Scale, batch_statistics=True)
     masks = np.concatenate(list(strategy.scores(network(), clean).values()))
@@ -67,9 +84,10 @@ def test_rnp_learns_masks_that_bring_the_task_back_to_the_unlearned_network() ->
     assert loss(masks) < loss(np.ones(twin.size))
 
 
-def test_rnp_needs_batch_normalisation() -> None:
-    with pytest.raises(NotApplicable, match=r"^expected a network with batch normalisation to mask"):
-        ReconstructiveNeuronPruning().scores(network("plain"), split(pictures(24), 5))
+def test_rnp_needs_batch_normalisation_and_says_so_before_anything_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Network, "logits", property(lambda _: pytest.fail("copied")))
+    with pytest.raises(NotApplicable, match=r"^expected a network with batch normalisation to prune"):
+        ReconstructiveNeuronPruning().scores(network("plain"), CLEAN)
 
 
 def test_tsbd_prunes_by_one_threshold_in_the_filters_that_changed_most(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,9 +103,17 @@ def test_tsbd_prunes_by_one_threshold_in_the_filters_that_changed_most(monkeypat
     assert (step.amount, step.amount_name) == (0.6, "neurons")
 
 
+@pytest.mark.parametrize("stop", [0.0001, 5.0])
+def test_unlearning_that_never_comes_down_to_the_stop_ends_after_its_epochs(stop: float) -> None:
+    """Five times chance, of five classes, is reached after the first epoch; next to nothing never is."""
+    settings = {"batch_size": 24, "learning_rate": 1e-4, "stop": stop}
+    changes = [TwoStageBackdoorDefence(epochs=epochs, **settings).changes(network(), CLEAN) for epochs in (1, 2)]
+    assert np.array_equal(changes[0]["conv_1"], changes[1]["conv_1"]) == (stop == 5)
+
+
 def test_tsbd_measures_what_unlearning_changed() -> None:
     settings = {"epochs": 1, "batch_size": 24, "learning_rate": 0.1}
-    changes = TwoStageBackdoorDefence(**settings).changes(network(), split(pictures(24), 5))
+    changes = TwoStageBackdoorDefence(**settings).changes(network(), CLEAN)
     model = network().logits
     for variable, after in zip(model.trainable_variables, weights_after_one_step(0.1), strict=True):
         layer = variable.name.split("/")[0]

@@ -11,7 +11,7 @@ from samples import pictures, split
 
 from fineprune.data.split import ArraySplit
 from fineprune.errors import DataError
-from fineprune.training.loop import train
+from fineprune.training.loop import Patience, train
 
 PIXEL = ArraySplit(np.array([2, 4], np.uint8).reshape(2, 1, 1, 1), np.array([0, 1]), 1.0)  # of mean 3
 
@@ -36,6 +36,31 @@ def test_a_step_goes_down_by_hand_or_up() -> None:
 
 def test_what_follows_a_step_may_clip() -> None:
     assert stepped(product, 1, after=lambda w: w.assign(tf.clip_by_value(w, 0, 1))) == 0
+
+
+def test_a_variable_with_a_constraint_keeps_it() -> None:
+    w = tf.Variable(1.0, constraint=lambda w: tf.clip_by_value(w, 0, 1))
+    batches = PIXEL.batches(2, 0, epochs=1)
+    train(lambda images, _: product(w, images), [w], batches, keras.optimizers.SGD(0.5), what="test")
+    assert w == 0
+
+
+def test_a_watch_sees_each_step_and_may_end_the_training() -> None:
+    w, seen = tf.Variable(1.0), []
+
+    def watch(number: int, loss: float) -> bool:
+        seen.append((number, loss, float(w)))
+        return number == 2
+
+    batches = PIXEL.batches(2, 0, epochs=5)
+    train(lambda images, _: product(w, images), [w], batches, keras.optimizers.SGD(0.5), what="test", watch=watch)
+    assert seen == [(1, 3.0, -0.5), (2, -1.5, -2.0)]
+
+
+def test_patience_ends_after_so_many_steps_whose_loss_is_no_better() -> None:
+    """Better than 10 is what is below 9, than 8 what is below 7.2: then 8, 7.2 and 7.3 wear out a patience of two."""
+    patience = Patience(2, 0.9)
+    assert [patience(0, loss) for loss in (10, 9.5, 9, 8, 8, 7.2, 7.3)] == [False] * 6 + [True]
 
 
 def test_a_loss_may_hold_a_step_of_its_own() -> None:
