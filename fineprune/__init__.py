@@ -69,10 +69,11 @@ def sweep(
 
     `network` is a tf_keras model or the HDF5 file of one. `strategy` and `finetune` are objects, or names of those in
     `conf/strategy` and `conf/finetune`, with their defaults. Images are a Split; a pair of arrays: images (n, height,
-    width, channels), as the network takes them, and labels (n,); or an HDF5 file in the competition's layout, whose
-    pixels are multiplied by `pixel_scale`. `poisoned` gives them by the trigger's name, labelled with the attacker's
-    target. Only `clean_valid` must be there: it ranks, trains and judges. A budget is 0.04 or "4 %"; where something
-    trains, budgets are judged on the share `held_out` of `clean_valid`. Prints nothing.
+    width, channels), as the network takes them, and labels (n,); or an HDF5 file in the competition's layout. Pixels of
+    files are multiplied by `pixel_scale`; those of arrays have been, so that 255 times it is white. `poisoned` gives
+    images by the trigger's name, labelled with the attacker's target. Only `clean_valid` must be there: it ranks,
+    trains and judges. A budget is 0.04 or "4 %"; where something trains, budgets are judged on the share `held_out` of
+    `clean_valid`. Prints nothing.
 
     Returns `.table` and `.chosen`, frames of all steps and of the chosen ones, `.pruned("4 %")`, `.finetuned("4 %")`,
     `.goodnet("4 %")` and `.plot()`. Raises FinepruneError, in one line, for what cannot be meant.

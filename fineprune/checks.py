@@ -34,7 +34,7 @@ Scale = Annotated[
 ]
 LayerName = Annotated[str, Field(description="auto or the name of a layer")]
 Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
-Layers = Annotated[str | Names, Field(description="auto, all, the name of a layer or a list of names")]
+Layers = Annotated[str | Names, Field(description="auto, all, convolutions, the name of a layer or a list of names")]
 
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)  # neither true nor "3" is a number
 TYPES = {

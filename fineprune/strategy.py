@@ -22,6 +22,8 @@ Scope = Literal["global", "layer"]
 Normalisation = Literal["none", "z", "l2"]
 Form = Literal["published", "silent"]
 
+THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of masks that are left soft
+
 NOTHING, IMAGES, LABELS, POISONED = "nothing", "images", "labelled images", "poisoned images"
 
 
@@ -30,7 +32,8 @@ class Strategy(ABC):
 
     - `needs` is what it uses of these images: `NOTHING`, `IMAGES` or `LABELS`. One that needs `POISONED` images, which
       no defender has, is an oracle: it alone is handed them, as `poisoned`, by their names; every table shows it apart.
-    - `trains` says that it fits something to the images, so that budgets have to be judged by others.
+    - `trains` says that it fits weights, masks or caps to the images, so that budgets have to be judged by others. To
+      rank channels by them fits nothing.
     - A `control` is there to be beaten, as random channels are.
     - `variant` names, in every table, the settings that make another strategy of it.
     - `trials` are cheap settings in which `fineprune.testing` tries it.
@@ -102,8 +105,13 @@ class ChannelStrategy(Strategy):
     def steps(self, network: Network, clean: Split, **oracle: Any) -> Iterator[Step]:
         scores = self.scores(network, clean, **oracle)
         together = np.concatenate([NORMALISED[self.normalise](score) for score in scores.values()])
-        if np.isnan(together).any():
-            raise StrategyError("expected a score for each channel, got NaN: mend the score")
+        if not np.isfinite(together).all():
+            if type(self).normalise == "z" != self.normalise:
+                raise ConfigError(
+                    "expected a score for each channel, got some without, which count as average ones only with z "
+                    "scores: set strategy.normalise=z"
+                )
+            raise StrategyError("expected a score for each channel, got NaN or infinity: mend the score")
         if len(together) ** 2 > self.chunk * MASKS:
             raise ConfigError(
                 f"expected at most {MASKS:,} channels times steps, got {len(together):,} channels: set "
@@ -153,7 +161,7 @@ class MaskStrategy(Strategy):
     edit: type[Silence] | type[Scale] | type[Mask]
 
     @checked("strategy")
-    def __init__(self, thresholds: Fractions) -> None:
+    def __init__(self, thresholds: Fractions = THRESHOLDS) -> None:
         self.thresholds = sorted(thresholds)
 
     @abstractmethod

@@ -101,15 +101,16 @@ def _split(given: Any, name: str, pixel_scale: Any) -> Split:
         case str() | Path():
             return _file(given, pixel_scale, name)
         case (images, labels):
-            return _in_memory(np.asarray(images), np.asarray(labels), name)
+            return _in_memory(np.asarray(images), np.asarray(labels), pixel_scale, name)
     raise ConfigError(
         f"expected {name} to be a Split, a pair of arrays (images, labels) or the path of an HDF5 file, got "
         f"{type(given).__name__}: give one of these"
     )
 
 
-def _in_memory(images: np.ndarray[Any, Any], labels: np.ndarray[Any, Any], name: str) -> ArraySplit:
-    """The split of these arrays, whose images are as the network takes them."""
+@checked("data")
+def _in_memory(images: Any, labels: Any, pixel_scale: Scale, name: Any) -> ArraySplit:
+    """The split of these arrays, whose images are as the network takes them: pixels times `pixel_scale`."""
     if images.ndim != 4 or images.dtype.kind not in "uif":
         raise DataError(
             f"expected images of {name} to be numbers of shape (n, height, width, channels), got {images.dtype} of "
@@ -127,7 +128,13 @@ def _in_memory(images: np.ndarray[Any, Any], labels: np.ndarray[Any, Any], name:
         )
     if not np.isfinite(images).all():
         raise DataError(f"expected finite images of {name}, got NaN or infinity: scale them as the network takes them")
-    return ArraySplit(images, labels.astype(np.int64), scale=1.0)
+    white = 255 * float(pixel_scale)
+    if images.size and images.min() >= 0 and images.max() > white * (1 + 1e-6):
+        raise DataError(
+            f"expected images of {name} from 0 to {white:g}, 255 times pixel_scale, got one with {images.max():g}"
+            ": set pixel_scale to what pixels were multiplied by"
+        )
+    return ArraySplit(images, labels.astype(np.int64), scale=1.0, white=white)
 
 
 @checked("data")

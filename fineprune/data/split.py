@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,18 +114,24 @@ class Split(ABC):
 
 
 class ArraySplit(Split):
-    """A split in memory: `stored` is (n, H, W, C), pixels 0–255."""
+    """A split in memory: `stored` is (n, H, W, C), pixels 0–255, or others, of which `white` is the highest."""
 
     def __init__(
         self,
-        stored: NDArray[np.uint8],
+        stored: NDArray[Any],
         labels: Labels,
         scale: float,
         landmarks: NDArray[np.float32] | None = None,
+        white: float | None = None,
     ) -> None:
         if len(stored) == 0:
             raise DataError("expected at least one image in the split, got none: give it images")
         self._stored, self.labels, self.scale, self._landmarks = stored, labels, scale, landmarks
+        self._white = white
+
+    @property
+    def white(self) -> float:
+        return super().white if self._white is None else self._white
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -149,6 +155,10 @@ class Subset(Split):
         self._source, self.rows, self.scale = source, rows, source.scale
         self.labels = source.labels[rows]
         self.true_labels = None if source.true_labels is None else source.true_labels[rows]
+
+    @property
+    def white(self) -> float:
+        return self._source.white
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -247,5 +257,5 @@ class Data:
     @property
     def splits(self) -> dict[str, Split]:
         """What is evaluated, by name, clean splits first."""
-        clean = {"clean_valid": self.clean_valid, "clean_test": self.clean_test}
+        clean = {CLEAN_VALID: self.clean_valid, CLEAN_TEST: self.clean_test}
         return {name: split for name, split in clean.items() if split is not None} | dict(self.poisoned)

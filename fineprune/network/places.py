@@ -90,16 +90,19 @@ class Places:
         return trainable
 
     def layers(self, choice: str | Sequence[str]) -> list[str]:
-        """The layers to prune: the one that feeds the last pooling (`auto`), all `units` (`all`), or those named.
+        """The layers to prune, by name.
 
-        Raises ConfigError for a wrong name, NotApplicable where the network has none.
+        `auto` is the one that feeds the last pooling, `all` are all `units`, and `convolutions` those of them that are
+        `Conv2D`. Raises ConfigError for a wrong name, NotApplicable where the network has none.
         """
         if choice == "auto":
             return [self.feeding(self.last_pooling())]
-        if choice == "all":
-            if not self.units:
-                raise NotApplicable("expected a network with prunable layers, got none: set strategy.layers")
-            return list(self.units)
+        if choice in ("all", "convolutions"):
+            chosen = [unit for unit in self.units if choice == "all" or unit in self.convolutions]
+            if not chosen:
+                kind = "prunable layers" if choice == "all" else "convolutions"
+                raise NotApplicable(f"expected a network with {kind}, got none: set strategy.layers")
+            return chosen
         return [self.unit(name).layer for name in ([choice] if isinstance(choice, str) else choice)]
 
     def activated(self, choice: str | Sequence[str]) -> list[str]:

@@ -35,7 +35,7 @@ class ActivationCap(Strategy):
     def steps(self, network: Network, clean: Split, **oracle: Any) -> Iterator[Step]:
         ends = {layer: network.unit(layer).end for layer in network.activated(self.layers)}
         moments = network.moments(list(ends.values()), clean)
-        for number in range(int(self.highest / self.step + 1e-9) + 1):
-            k = self.highest - number * self.step
+        falling = self.highest - self.step * np.arange(np.ceil(self.highest / self.step - 1e-9))
+        for k in [*map(float, falling), 0.0]:
             caps = {end: np.maximum(mean + k * std, 0) for end, (mean, std) in moments.items()}
             yield Step([Cap(layer, caps[end].astype(np.float32)) for layer, end in ends.items()], k, "k")

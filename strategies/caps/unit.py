@@ -74,5 +74,5 @@ class NeuralTightening(Strategy):
         batches = rest.batches(self.batch_size, self.seed, steps=self.iterations)
         optimizer = keras.optimizers.Adam(self.learning_rate, 0.5, 0.9)
         train(loss, [bounds], batches, optimizer, what="UNIT", watch=follow)
-        for iteration in range(0, self.iterations + 1, self.record):
+        for iteration in [*range(0, self.iterations, self.record), self.iterations]:
             yield Step(twin.edits(records[iteration]), iteration, "iteration")

@@ -44,7 +44,7 @@ class AdversarialNeuronPruning(NormStrategy):
         batch_size: Count = 128,
         iterations: Count = 2000,
         form: Form = "published",
-        chunk: Count = 1,
+        chunk: Count = 4,
         seed: Natural = 0,
     ) -> None:
         super().__init__(form, chunk=chunk)

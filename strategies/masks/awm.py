@@ -14,7 +14,7 @@ import tf_keras as keras
 
 from fineprune.checks import Count, Fraction, Fractions, Natural, Positive, checked
 from fineprune.network.step import Array, Mask
-from fineprune.strategy import LABELS, MaskStrategy
+from fineprune.strategy import LABELS, THRESHOLDS, MaskStrategy
 from fineprune.training.loop import Training
 from fineprune.training.losses import cross_entropy
 
@@ -44,7 +44,7 @@ class AdversarialWeightMasking(MaskStrategy):
         rounds: Count = 20,
         epochs: Count = 5,
         batch_size: Count = 128,
-        thresholds: Fractions = (0.0,),
+        thresholds: Fractions = THRESHOLDS,
         seed: Natural = 0,
     ) -> None:
         super().__init__(thresholds)

@@ -47,7 +47,7 @@ class ContrastiveNeuronPruning(NormStrategy):
         inverting_epochs: Count = 100,
         batch_size: Count = 128,
         form: Form = "published",
-        chunk: Count = 1,
+        chunk: Count = 4,
         seed: Natural = 0,
     ) -> None:
         super().__init__(form, chunk=chunk)

@@ -16,7 +16,7 @@ import tf_keras as keras
 
 from fineprune.checks import Count, Fractions, Natural, NonNegative, Positive, checked
 from fineprune.network.step import Array, Mask
-from fineprune.strategy import MaskStrategy
+from fineprune.strategy import THRESHOLDS, MaskStrategy
 from fineprune.training.loop import Patience, train
 from fineprune.training.losses import agree, disagree
 from fineprune.training.perturbing import perturbation
@@ -43,7 +43,7 @@ class InvertibleMasks(MaskStrategy):
         first_rounds: Count = 100,
         rounds: Count = 200,
         batch_size: Count = 256,
-        thresholds: Fractions = (0.0,),
+        thresholds: Fractions = THRESHOLDS,
         seed: Natural = 0,
     ) -> None:
         super().__init__(thresholds)

@@ -15,7 +15,7 @@ import tf_keras as keras
 
 from fineprune.checks import Count, Fraction, Fractions, Natural, Positive, checked
 from fineprune.network.step import Array, Scale
-from fineprune.strategy import LABELS, MaskStrategy
+from fineprune.strategy import LABELS, THRESHOLDS, MaskStrategy
 from fineprune.training.loop import train
 from fineprune.training.losses import cross_entropy
 
@@ -46,7 +46,7 @@ class NeuralMaskFineTuning(MaskStrategy):
         momentum: Fraction = 0.95,
         epochs: Count = 100,
         batch_size: Count = 128,
-        thresholds: Fractions = (0.0,),
+        thresholds: Fractions = THRESHOLDS,
         seed: Natural = 0,
     ) -> None:
         super().__init__(thresholds)

@@ -45,7 +45,7 @@ class ReconstructiveNeuronPruning(NormStrategy):
         alpha: Fraction = 0.2,
         batch_size: Count = 128,
         form: Form = "published",
-        chunk: Count = 1,
+        chunk: Count = 4,
         seed: Natural = 0,
     ) -> None:
         super().__init__(form, chunk=chunk)

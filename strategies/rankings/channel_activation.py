@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class ChannelActivation(ChannelStrategy):
     """Ranks the channels of `layers` by their mean over clean images, rows and columns at the layer `rank_at`.
 
-    `rank_at="auto"` is the last pooling layer, `layers="auto"` the layer whose channels arrive there.
+    `layers="auto"` is the layer whose channels arrive at `rank_at`, and `rank_at="auto"` the last pooling layer. Layers
+    whose channels do not arrive there are then ranked by what they emit themselves, behind their activation.
     """
 
     @checked("strategy")
@@ -27,13 +28,20 @@ class ChannelActivation(ChannelStrategy):
         self.rank_at = rank_at
 
     def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
-        rank_at = network.last_pooling() if self.rank_at == "auto" else self.rank_at
-        layers = [network.feeding(rank_at)] if self.layers == "auto" else network.layers(self.layers)
-        means = network.mean_activation(rank_at, clean)
-        for layer in layers:
-            if (channels := network.unit(layer).channels) != len(means):
+        places = self._places(network)
+        means = {place: network.mean_activation(place, clean) for place in dict.fromkeys(places.values())}
+        for layer, place in places.items():
+            if (channels := network.unit(layer).channels) != len(means[place]):
                 raise ConfigError(
-                    f"expected '{layer}' to have the {len(means)} channels of '{rank_at}', got {channels}"
+                    f"expected '{layer}' to have the {len(means[place])} channels of '{place}', got {channels}"
                     ": set strategy.layers to layers that feed strategy.rank_at"
                 )
-        return dict.fromkeys(layers, means)
+        return {layer: means[place] for layer, place in places.items()}
+
+    def _places(self, network: Network) -> dict[str, str]:
+        """Where the channels of each layer that is pruned are ranked."""
+        rank_at = network.last_pooling() if self.rank_at == "auto" else self.rank_at
+        feeding = network.feeding(rank_at)
+        layers = [feeding] if self.layers == "auto" else network.layers(self.layers)
+        own = self.rank_at == "auto"
+        return {layer: network.unit(layer).end if own and layer != feeding else rank_at for layer in layers}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class FeatureMapPruning(ChannelStrategy):
     """Prunes in each layer the channels whose map costs most accuracy, once attacked; α and ε are values of pixels."""
 
-    needs, layers, scope = LABELS, "all", "layer"
+    needs, layers, scope = LABELS, "convolutions", "layer"
     trials = ({"images": 6, "epsilon": 8.0, "layers": "auto"}, {"images": 5, "scope": "global", "layers": "auto"})
 
     @checked("strategy")
@@ -40,7 +40,7 @@ class FeatureMapPruning(ChannelStrategy):
     def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
         images, labels = in_memory(sample(clean, self.images, self.seed))
         sign, white = np.random.default_rng(self.seed).choice([-1, 1], images.shape), clean.white
-        start = tf.constant(np.clip(images + self.alpha * clean.scale * sign, 0, white), tf.float32)
+        start = tf.constant(np.clip(images + self.alpha * white / 255 * sign, 0, white), tf.float32)
 
         def accuracies(layer: str) -> Array:
             maps = keras.Model(network.model.inputs, network.model.get_layer(layer).output)
@@ -51,7 +51,7 @@ class FeatureMapPruning(ChannelStrategy):
                 with tf.GradientTape() as tape:
                     tape.watch(start)
                     change = tf.reduce_mean((maps(start, training=False) - clean_maps)[..., channel] ** 2)
-                attacked = start + self.epsilon * clean.scale * tf.sign(tape.gradient(change, start))
+                attacked = start + self.epsilon * white / 255 * tf.sign(tape.gradient(change, start))
                 scores = network.model(tf.clip_by_value(attacked, 0, white), training=False)
                 return tf.reduce_mean(tf.cast(tf.argmax(scores, axis=-1) == labels, tf.float32))
 

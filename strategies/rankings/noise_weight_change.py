@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class NoiseWeightChange(ChannelStrategy):
-    """Prunes the channels whose kernels change most while the network unlearns `iterations` batches of noise."""
+    """Prunes the filters whose kernels change most while the network unlearns `iterations` batches of noise."""
 
-    needs, layers = NOTHING, "all"
+    needs, layers = NOTHING, "convolutions"
     trials = ({"iterations": 2, "batch_size": 8}, {"iterations": 1, "batch_size": 4, "scope": "layer"})
 
     @checked("strategy")

@@ -11,7 +11,7 @@ import numpy as np
 import tf_keras as keras
 
 from fineprune.checks import Count, Fraction, Fractions, Natural, Positive, checked
-from fineprune.errors import NotApplicable
+from fineprune.errors import ConfigError, NotApplicable
 from fineprune.network.labels import accuracy
 from fineprune.network.network import Network
 from fineprune.network.step import Array, Mask, Step
@@ -26,7 +26,8 @@ class TwoStageBackdoorDefence(Strategy):
     """Unlearns clean images; of the filters of all convolutions whose weights changed most, zeroes most weights.
 
     A step takes each of `neurons`, a share of the filters, and among their weights the share `weights` that changed
-    most, by one threshold. Unlearning ends once accuracy is at most `stop` times chance, or after `epochs`.
+    most, by one threshold; those that did not change stay. Unlearning ends once accuracy is at most `stop` times
+    chance, or after `epochs`.
     """
 
     needs, trains = LABELS, True
@@ -51,11 +52,11 @@ class TwoStageBackdoorDefence(Strategy):
         filters = np.concatenate([change.sum(axis=(0, 1, 2)) for change in changes.values()])
         for share in self.neurons:
             least = np.sort(filters)[-max(1, round(share * len(filters)))]
-            chosen = {layer: change * (change.sum(axis=(0, 1, 2)) >= least) for layer, change in changes.items()}
-            inside = np.concatenate([change[..., change.any(axis=(0, 1, 2))].ravel() for change in chosen.values()])
+            chosen = {layer: change.sum(axis=(0, 1, 2)) >= least for layer, change in changes.items()}
+            inside = np.concatenate([change[..., chosen[layer]].ravel() for layer, change in changes.items()])
             threshold = np.sort(inside)[-max(1, round(self.share * len(inside)))]
-            masks = {layer: (change < threshold).astype(np.float32) for layer, change in chosen.items()}
-            yield Step([Mask(layer, mask) for layer, mask in masks.items()], share, "neurons")
+            pruned = {layer: (change >= threshold) & (change > 0) & chosen[layer] for layer, change in changes.items()}
+            yield Step([Mask(layer, 1 - part.astype(np.float32)) for layer, part in pruned.items()], share, "neurons")
 
     def changes(self, network: Network, clean: Split) -> Mapping[str, Array]:
         """How much unlearning changes each weight, |Δw|, of the kernels of the convolutions."""
@@ -69,4 +70,7 @@ class TwoStageBackdoorDefence(Strategy):
             until=lambda model, _: accuracy(model, clean) <= self.stop / network.classes,
         )
         before, after = network.convolutions, Network(unlearned).convolutions
-        return {layer: np.abs(after[layer] - kernel) for layer, kernel in before.items()}
+        changes = {layer: np.abs(after[layer] - kernel) for layer, kernel in before.items()}
+        if not any(change.any() for change in changes.values()):
+            raise ConfigError("expected unlearning to change weights, got none changed: raise strategy.learning_rate")
+        return changes

@@ -70,6 +70,18 @@ def test_every_choice_makes_what_it_names(choice: str) -> None:
         assert made is None or isinstance(made, KINDS[group])
 
 
+WITH_DEFAULTS = [choice for choice in CHOICES if choice.startswith(("strategy=", "finetune="))]
+NO_DEFAULTS = {"finetune=none", "finetune=clean", "strategy=magnitude_dense", "strategy=l2_norm"}
+
+
+@pytest.mark.parametrize("choice", sorted({*WITH_DEFAULTS} - NO_DEFAULTS))
+def test_the_defaults_of_a_class_are_those_of_its_file(choice: str) -> None:
+    """So `fineprune.sweep(net, AdversarialNeuronPruning(), …)` is what `strategy=anp` is."""
+    for group, settings in chosen(choice).items():
+        made = make(group, settings)
+        assert vars(made) == vars(type(made)())
+
+
 def mistyped(settings: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each key with a letter too many, at any depth, and the settings with it."""
     for key, value in settings.items():

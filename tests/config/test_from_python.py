@@ -29,6 +29,7 @@ from fineprune.sweeping.run import run
 from fineprune.testing import no_pooling
 from fineprune.training.tuning.clean import CleanFineTuning
 from strategies.rankings.channel_activation import ChannelActivation
+from strategies.rankings.fmp import FeatureMapPruning
 
 ROOT = Path(__file__).parents[2]
 SHORT = CleanFineTuning(
@@ -85,6 +86,17 @@ def test_arrays_splits_and_files_give_the_same(
     of_files = fineprune.sweep(tmp_path / "net.h5", "channel_activation", **files, poisoned={"glasses": hat})
     for other in (of_arrays, of_files):
         pd.testing.assert_frame_equal(other.table, result.table)
+
+
+def test_arrays_are_as_bright_to_strategies_as_files(net: keras.Model, splits: dict[str, Any]) -> None:
+    """A value of a pixel is 1/255 of white, whatever white is called."""
+    images, labels = arrays(splits["clean_valid"])
+    fmp = FeatureMapPruning(images=30, epsilon=20.0)
+    tables = [
+        fineprune.sweep(net, fmp, clean_valid=given, clean_test=given).table
+        for given in (splits["clean_valid"], (images, labels))
+    ]
+    pd.testing.assert_frame_equal(*tables)
 
 
 def test_chosen_has_a_row_for_each_budget_with_step_amount_and_rates(result: Result) -> None:
@@ -185,6 +197,11 @@ WRONG: dict[str, tuple[dict[str, Any], type[FinepruneError], str]] = {
         {"clean_test": (np.full((1, 12, 10, 3), np.nan), np.zeros(1, int))},
         DataError,
         "expected finite images of clean_test, got NaN or infinity",
+    ),
+    "pixels of another scale": (
+        {"clean_test": (np.full((1, 12, 10, 3), 200), np.zeros(1, int))},
+        DataError,
+        "expected images of clean_test from 0 to 1, 255 times pixel_scale, got one with 200: set pixel_scale to what ",
     ),
     "other images": (
         {"clean_test": (np.zeros((1, 9, 9, 3)), np.zeros(1, int))},

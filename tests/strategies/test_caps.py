@@ -44,6 +44,12 @@ def test_caps_are_the_mean_and_k_standard_deviations_of_each_channel() -> None:
         assert caps(step)["colours"] == pytest.approx(mean + k * std, rel=1e-4)
 
 
+def test_the_last_step_is_there_whether_steps_divide_the_way_or_not() -> None:
+    assert [step.amount for step in ActivationCap(highest=8.0, step=3.0).steps(copying(), IMAGES)] == [8, 5, 2, 0]
+    tightening = NeuralTightening(iterations=5, record=2, batch_size=16)
+    assert [step.amount for step in tightening.steps(copying(), IMAGES)] == [0, 2, 4, 5]
+
+
 @pytest.mark.parametrize(
     ("network", "every", "last"),
     [

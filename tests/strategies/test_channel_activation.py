@@ -66,6 +66,17 @@ def test_several_layers_may_share_a_ranking(clean: ArraySplit) -> None:
     assert np.array_equal(scores["stem"], network.mean_activation("sum_relu", clean))
 
 
+def test_layers_that_do_not_feed_the_last_pooling_are_ranked_by_what_they_emit_themselves(clean: ArraySplit) -> None:
+    """Not by the means of another layer that happens to have as many channels."""
+    network = Network(residual())
+    scores = ChannelActivation(layers="all").scores(network, clean)
+    assert list(scores) == list(network.units)
+    for layer, ours in scores.items():
+        place = network.last_pooling() if layer == network.feeding(network.last_pooling()) else network.unit(layer).end
+        assert np.array_equal(ours, network.mean_activation(place, clean))
+    assert scores["stem"].shape == scores["outer"].shape and not np.array_equal(scores["stem"], scores["outer"])
+
+
 def test_the_network_stays_as_it_was(model: keras.Model, clean: ArraySplit) -> None:
     before = copies(model.get_weights())
     assert len(list(ChannelActivation().steps(Network(model), clean))) == 6
@@ -113,7 +124,7 @@ def test_layers_of_unlike_width_are_refused(model: keras.Model, clean: ArraySpli
     with pytest.raises(
         ConfigError, match=r"^expected 'conv_1' to have the 6 channels of 'pool_2', got 4: set strategy.layers"
     ):
-        ChannelActivation(layers=["conv_2", "conv_1"]).scores(Network(model), clean)
+        ChannelActivation("pool_2", layers=["conv_2", "conv_1"]).scores(Network(model), clean)
 
 
 def test_rank_at_is_a_name() -> None:
@@ -125,7 +136,7 @@ def test_rank_at_is_a_name() -> None:
 
 @pytest.mark.parametrize("layers", [3, [], [3]])
 def test_layers_are_names(layers: object) -> None:
-    expected = "expected strategy.layers to be auto, all, the name of a layer or a list of names"
+    expected = "expected strategy.layers to be auto, all, convolutions, the name of a layer or a list of names"
     with pytest.raises(ConfigError) as error:
         ChannelActivation(layers=layers)  # type: ignore[arg-type]
     assert str(error.value).startswith(expected)

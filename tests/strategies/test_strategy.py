@@ -6,11 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy
+from samples import pictures, split
 from steps import keeping, kept
 
 from fineprune.errors import ConfigError, StrategyError
+from fineprune.network.network import Network
 from fineprune.network.step import Array, Step
 from fineprune.strategy import ChannelStrategy, z_scores
+from fineprune.testing import NETWORKS
+from strategies.rankings.bnp import NormStatistics
 
 
 class Given(ChannelStrategy):
@@ -131,6 +135,19 @@ def test_a_step_counts_what_it_prunes() -> None:
 
 def test_a_step_without_masks_prunes_nothing() -> None:
     assert (Step().pruned, Step().total) == (0, 0)
+
+
+@pytest.mark.parametrize("normalise", ["none", "l2"])
+def test_channels_without_a_score_need_z_scores(normalise: str) -> None:
+    """As the one that never changes, whose statistics differ from those stored by infinitely much."""
+    network = Network(NETWORKS["residual"]())
+    norm = network.model.get_layer(network.norms[0])
+    gamma, beta, mean, variance = norm.get_weights()
+    norm.set_weights([gamma, beta, mean, np.where(np.arange(len(variance)) == 0, 0, variance)])
+    clean = split(pictures(8, network.input_shape), 5)
+    with pytest.raises(ConfigError, match=r"^expected a score for each channel, got some without, .*normalise=z$"):
+        list(NormStatistics(normalise=normalise).steps(network, clean))
+    assert list(NormStatistics().steps(network, clean))
 
 
 def test_a_score_that_is_not_a_number_is_the_strategys_bug() -> None:

@@ -103,6 +103,23 @@ def test_tsbd_prunes_by_one_threshold_in_the_filters_that_changed_most(monkeypat
     assert (step.amount, step.amount_name) == (0.6, "neurons")
 
 
+def test_tsbd_leaves_alone_what_did_not_change_however_much_a_step_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights behind inputs that are never there do not change; to prune them would prune every weight there is."""
+    changes = {
+        "conv_1": np.array([[8, 1], [0, 1]], np.float32).reshape(1, 1, 2, 2),
+        "conv_2": np.array([[0], [0]], np.float32).reshape(1, 1, 2, 1),
+    }
+    monkeypatch.setattr(TwoStageBackdoorDefence, "changes", lambda *_: changes)
+    (step,) = TwoStageBackdoorDefence(neurons=(0.3,), weights=1.0).steps(network(), split(pictures(4), 5))
+    masks = {edit.layer: edit.factors.reshape(2, -1).tolist() for edit in step.edits}
+    assert masks == {"conv_1": [[0, 1], [1, 1]], "conv_2": [[1], [1]]}
+
+
+def test_tsbd_says_so_where_unlearning_changes_nothing() -> None:
+    with pytest.raises(ConfigError, match=r"^expected unlearning to change weights, got none changed"):
+        TwoStageBackdoorDefence(epochs=1, learning_rate=1e-30).changes(network(), CLEAN)
+
+
 @pytest.mark.parametrize("stop", [0.0001, 5.0])
 def test_unlearning_that_never_comes_down_to_the_stop_ends_after_its_epochs(stop: float) -> None:
     """Five times chance, of five classes, is reached after the first epoch; next to nothing never is."""
