@@ -26,7 +26,7 @@ from fineprune.config.instantiate import instantiate
 from fineprune.data.split import ArraySplit, in_memory
 from fineprune.network.network import Network
 from fineprune.network.step import Factors
-from fineprune.strategy import ChannelStrategy, Strategy
+from fineprune.strategy import ChannelStrategy, MaskStrategy, Strategy
 
 layers = keras.layers
 Images = NDArray[Any]
@@ -37,7 +37,11 @@ CHANNELS = {"1": 12, "2": 16}  # of the two convolutions
 GUILTY = 2  # channels of each
 POISON_RATE = 0.1  # of the images whose statistics the batch normalisations hold
 TRIGGER = Patch(target=TARGET, size=3)
-QUICKER = {"anp": ["strategy.iterations=200"]}  # than the defaults, which take minutes
+QUICKER = {  # than the defaults, which take minutes
+    "anp": ["strategy.iterations=200"],
+    "cnp": ["strategy.epochs=50", "strategy.inverting_epochs=50"],
+    "ims": ["strategy.first_rounds=50", "strategy.rounds=10"],
+}
 
 Channel = tuple[str, int]  # the number of its convolution, and its own
 
@@ -141,15 +145,27 @@ def _classify(model: keras.Model, guilty: Numbers, train: ArraySplit, poisoned: 
 
 
 def order(strategy: Strategy, planted: Planted) -> list[Channel]:
-    """The channels in the order in which `strategy` prunes them; those of one step in that of the layers."""
+    """The channels in the order in which `strategy` prunes them; those of one step in that of the layers.
+
+    Masks that stay soft rank channels by their mean over each.
+    """
+    if isinstance(strategy, MaskStrategy):
+        masks = strategy.masks(planted.network, planted.clean)
+        means = {layer: mask.reshape(-1, mask.shape[-1]).mean(axis=0) for layer, mask in masks.items()}
+        soft = {(_number(layer), row): mean for layer, each in means.items() for row, mean in enumerate(each)}
+        return sorted(soft, key=soft.__getitem__)
     oracle = {"poisoned": {"patch": planted.poisoned}} if strategy.oracle else {}
     ranked: dict[Channel, None] = {}
     for step in strategy.steps(planted.network, planted.clean, **oracle):
         for edit in step.edits:
             if isinstance(edit, Factors):
-                number = edit.layer.rpartition("_")[2]  # of the convolution that it is, or that it normalises
-                ranked |= {(number, int(channel)): None for channel in np.flatnonzero(edit.factors == 0)}
+                ranked |= {(_number(edit.layer), int(channel)): None for channel in np.flatnonzero(edit.factors == 0)}
     return list(ranked)
+
+
+def _number(layer: str) -> str:
+    """That of the convolution that `layer` is, or that it normalises."""
+    return layer.rpartition("_")[2]
 
 
 def shares(ranked: Sequence[Channel], guilty: frozenset[Channel], k: int) -> tuple[float, float]:
@@ -162,7 +178,10 @@ def shares(ranked: Sequence[Channel], guilty: frozenset[Channel], k: int) -> tup
 
 
 def rankings(seed: int) -> Iterator[tuple[str, Strategy]]:
-    """Every strategy of `conf/strategy` that ranks channels, with its defaults but a step a channel, by its name."""
+    """Every strategy of `conf/strategy` that ranks channels or masks them, with its defaults, by its name.
+
+    But for some that are QUICKER, and a step a channel.
+    """
     with initialize_config_module("conf", version_base="1.3"):
         for name in choices("strategy"):
             strategy = instantiate(
@@ -170,6 +189,7 @@ def rankings(seed: int) -> Iterator[tuple[str, Strategy]]:
             )
             if isinstance(strategy, ChannelStrategy):
                 strategy.chunk = 1
+            if isinstance(strategy, ChannelStrategy | MaskStrategy):
                 yield name, strategy
 
 

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from benchmarks.planted import CHANNELS, TARGET, Planted, order, plant, shares
+from fineprune.data.split import Split
 from fineprune.evaluation.predict import predict
-from fineprune.network.step import Silence, Step
-from fineprune.strategy import Strategy
+from fineprune.network.network import Network
+from fineprune.network.step import Mask, Silence, Step
+from fineprune.strategy import MaskStrategy, Strategy
 from strategies.oracles.ep import PreActivationEntropy
 from strategies.oracles.tac import TriggerActivatedChange
 from strategies.rankings.bnp import NormStatistics
@@ -53,6 +55,20 @@ def test_it_works_until_its_channels_are_gone(planted: Planted) -> None:
 def test_rankings_find_what_their_papers_say_that_they_find(planted: Planted, strategy: Strategy) -> None:
     ranked = order(strategy, planted)
     assert shares(ranked, planted.guilty, len(planted.guilty.intersection(ranked))) == (1, 1)
+
+
+class Learned(MaskStrategy):
+    """A mask of each weight: those of the channels of `conv_1` are 1, 0.5 and 0 on average, of `conv_2` 0.25."""
+
+    edit = Mask
+
+    def masks(self, network: Network, clean: Split) -> dict[str, np.ndarray]:
+        first = np.stack([np.ones((2, 1, 1)), np.array([0, 1]).reshape(2, 1, 1), np.zeros((2, 1, 1))], axis=-1)
+        return {"conv_1": first, "conv_2": np.full((1, 1, 1, 1), 0.25)}
+
+
+def test_soft_masks_rank_channels_by_their_mean(planted: Planted) -> None:
+    assert order(Learned(thresholds=(0.0,)), planted) == [("1", 2), ("2", 0), ("1", 1), ("1", 0)]
 
 
 def test_shares_worked_by_hand() -> None:

@@ -129,9 +129,8 @@ def test_the_first_step_of_ims_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
         assert np.array_equal(ours[layer], np.broadcast_to(ours[layer][0, 0, 0], ours[layer].shape))
 
 
-def test_ims_ends_after_its_rounds_and_needs_neither_labels_nor_every_class() -> None:
+def test_ims_ends_after_its_rounds_and_needs_no_image_of_every_class() -> None:
     settings: dict[str, Any] = {"first_rounds": 2, "rounds": 1, "perturbing_steps": 2, "batch_size": 24}
-    splits = [split(pictures(24), 5), ArraySplit(pictures(24), np.full(24, 3), 1 / 255)]
-    ours, theirs = (flat(InvertibleMasks(**settings).masks(network("plain"), clean)) for clean in splits)
-    assert ours.min() >= 0 and ours.max() <= 1
-    assert np.array_equal(ours, theirs)
+    single = ArraySplit(pictures(24), np.full(24, 3), 1 / 255)
+    masks = flat(InvertibleMasks(**settings).masks(network("plain"), single))
+    assert masks.min() >= 0 and masks.max() <= 1
