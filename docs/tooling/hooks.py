@@ -33,6 +33,7 @@ GENERATED: Mapping[str, Callable[..., str]] = {
     "runners": reference_pages.runners_section,
     "strategies": reference_pages.strategies_section,
     "group": reference_pages.group_section,
+    "tree": reference_pages.tree_section,
 }
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)#:]+)(?P<anchor>#[^)]*)?\)")
 LOADED = re.compile(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=\"?(?:https?:)?//[^\">\s]*")

@@ -67,6 +67,11 @@ def _settings_table(rows: Sequence[Setting]) -> list[str]:
     return [table(("setting", "default", "meaning"), cells)] if cells else []
 
 
+def tree_section() -> str:
+    """The listing of folders that the README ends with."""
+    return (CONF.parent / "README.md").read_text("utf-8").partition("## How it is built\n\n")[2].partition("\n\n")[0]
+
+
 def strategies_section() -> str:
     """A row for each strategy: what it does and costs, whose it is, what it needs, and whether it trains."""
     return table(
@@ -81,7 +86,7 @@ def _row(file: Path) -> tuple[str, ...]:
     return (
         f"`{file.stem}`",
         summary(f"strategy/{file.stem}"),
-        source(strategy),
+        source(strategy) or ("a control" if strategy.control else "fineprune’s own"),
         needs,
         "yes" if strategy.trains else "no",
     )

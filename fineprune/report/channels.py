@@ -96,7 +96,7 @@ def first_pruned(steps: Sequence[Step]) -> dict[str, Array]:
 
 
 def _kinds(data: Data) -> dict[str, Split]:
-    clean = data.splits.get("clean_test", data.splits["clean_valid"])
+    clean = data.splits.get(CLEAN_TEST, data.splits[CLEAN_VALID])
     return {CLEAN: clean, **data.poisoned}
 
 
