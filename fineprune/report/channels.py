@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from fineprune.data.split import ArraySplit, Data, Split, Subset, fits
+from fineprune.data.split import CLEAN_TEST, CLEAN_VALID, ArraySplit, Data, Split, Subset, fits
 from fineprune.errors import ModelError
 from fineprune.network.network import Network
 from fineprune.network.step import Scale, Silence, Step

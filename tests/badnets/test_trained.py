@@ -9,17 +9,20 @@ from typing import Any
 import pytest
 import tf_keras as keras
 from nets import same
+from settings import compose
 
-from fineprune.attacks import Patch
+from fineprune.attacks import Attack, Patch
 from fineprune.badnets import trained
 from fineprune.badnets.source import ARCHITECTURES, BadNet
-from fineprune.badnets.trained import Trained
+from fineprune.badnets.trained import WEAK, Trained
 from fineprune.badnets.training import measure
+from fineprune.config.instantiate import instantiate
 from fineprune.data.sources import synthetic_faces
 from fineprune.data.split import Data
 from fineprune.errors import ConfigError
 from fineprune.files import digest
 
+MODELS = Path(__file__).parents[2] / "models"
 RED = Patch(target=2, size=2, place="top_left", pattern="plain", colour=(255, 0, 0), poison_rate=0.25)
 
 pytestmark = pytest.mark.filterwarnings("ignore:this BadNet's ASR is")
@@ -150,3 +153,21 @@ def test_what_cannot_be_trained(tmp_path: Path, data: Data, attack: Patch, messa
     with pytest.raises(ConfigError, match=f"^{message}"):
         obtain(tmp_path, attack, data)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("architecture", ["resnet", "deepid"])
+def test_the_networks_that_come_with_the_demo_are_those_that_it_would_train(architecture: str) -> None:
+    """Else it trains them anew: run make demo, then git add -f its networks and cards, and git rm the old ones."""
+    settings = compose(f"architecture={architecture}")
+    attack, badnet = instantiate(settings.attack, Attack), instantiate(settings.badnet, Trained)
+    now = badnet._settings(faces().train, attack, 0)
+    for path in MODELS.glob(f"synthetic_faces-{attack.name}-{architecture}-*.json"):
+        card = json.loads(path.read_text())
+        if card["seed"] == 0 and card["software"]["code"] == now["software"]["code"]:
+            break
+    else:
+        pytest.fail("expected models/ to hold a network that the present code trained, got none")
+    assert all(card[name] == json.loads(json.dumps(now[name])) for name in ("attack", "architecture", "recipe"))
+    assert card["train"]["images"] == settings.data.identities * settings.data.train
+    assert card["sha256"] == digest(MODELS / card["network"])
+    assert card["clean_accuracy"] > 0.95 and card["asr"]["sunglasses"] > WEAK
