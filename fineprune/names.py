@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+WEAK = 0.9  # a BadNet with a smaller ASR is a weak one: there is less to remove
+
 FINE_TUNING = "fine-tuning"  # on clean images, as it is
 NO_PRUNING = "none"  # the strategy that prunes nothing
 UNTOUCHED = "untouched"  # the BadNet as it was handed over, as a method

@@ -86,9 +86,10 @@ class ChannelStrategy(Strategy):
         scope: Scope | None = None,
         normalise: Normalisation | None = None,
     ) -> None:
+        named = layers if layers is None or isinstance(layers, str) else " + ".join(layers)
         changes = {
             name: value
-            for name, value in {"scope": scope, "normalise": normalise}.items()
+            for name, value in {"layers": named, "scope": scope, "normalise": normalise}.items()
             if value not in (None, getattr(type(self), name))
         }
         self.variant = ", ".join(f"{name} {value}" for name, value in changes.items())

@@ -24,11 +24,11 @@ from fineprune.data.split import CLEAN_TEST, Data, Split
 from fineprune.errors import ConfigError, DataError
 from fineprune.files import digest, save_model, write_json
 from fineprune.identity import code
+from fineprune.names import WEAK
 from fineprune.progress import stage
 from fineprune.training.fit import Recipe
 from fineprune.untrusted import network_files
 
-WEAK = 0.9
 TRAINING = ("attacks", "badnets", "data", "network", "training")  # of fineprune, what a training can depend on
 
 

@@ -13,11 +13,10 @@ from fineprune.checks import Fraction, checked
 from fineprune.comparison.frame import PRICE
 from fineprune.comparison.ranking import POINT, blocks, means
 from fineprune.comparison.statistics import ALPHA, DIGITS, holm
-from fineprune.names import UNTOUCHED
+from fineprune.names import UNTOUCHED, WEAK
 
 ASR = names.column(names.GOODNET, names.ASR)
 BEFORE = names.column(names.BADNET, names.ASR)
-WORKS = 0.9  # a BadNet with a smaller ASR is a weak one: there is less to remove
 
 
 class Bar:
@@ -55,7 +54,7 @@ def removal(results: pd.DataFrame, bar: Bar) -> pd.DataFrame:
     table = means(rows, by, measured)
     if table.empty:
         return table
-    table["weak"] = table[BEFORE] < WORKS
+    table["weak"] = table[BEFORE] < WEAK
     table["p"] = [_p(part) for _, part in rows.groupby(by, sort=False)]
     competing = table[table["method"] != UNTOUCHED]
     table["p_holm"] = competing.groupby(["point", "attack", "oracle"], sort=False)["p"].transform(_holm)

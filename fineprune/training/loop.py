@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import isfinite
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.errors import DataError
+from fineprune.errors import ConfigError, DataError
 from fineprune.progress import bar
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -66,7 +67,8 @@ class Training:
     def run(self, batches: tf.data.Dataset, what: str, watch: Watch | None = None) -> None:
         """One step a batch. `watch` follows each, with the number of steps so far and its loss; what is true ends it.
 
-        It is not compiled. `what` names the work on the progress bar. Raises DataError where the images cannot be read.
+        It is not compiled. `what` names the work on the progress bar. Raises DataError where the images cannot be read,
+        and ConfigError once the loss is not finite.
         """
         step = self._step.get_concrete_function(*batches.element_spec)
         mean = 0.0
@@ -74,6 +76,11 @@ class Training:
             task = progress.add_task(what, total=len(batches))
             for number, batch in enumerate(batches, start=1):
                 value = float(step(*batch))
+                if not isfinite(value):
+                    raise ConfigError(
+                        f"expected {what} to keep its loss finite, got {value} in step {number}: set a lower learning "
+                        "rate"
+                    )
                 mean += (value - mean) / number
                 progress.update(task, advance=1, status=f"loss {mean:.3f}")
                 if watch is not None and watch(number, value):

@@ -1,4 +1,4 @@
-"""Unlearning: a network forgets its task, and what changes most, or least, on the way tells on the backdoor."""
+"""Unlearning: a network forgets its task. Which weights change most meanwhile, or least, points at a backdoor."""
 
 from __future__ import annotations
 

@@ -14,13 +14,14 @@ from settings import compose
 from fineprune.attacks import Attack, Patch
 from fineprune.badnets import trained
 from fineprune.badnets.source import ARCHITECTURES, BadNet
-from fineprune.badnets.trained import WEAK, Trained
+from fineprune.badnets.trained import Trained
 from fineprune.badnets.training import measure
 from fineprune.config.instantiate import instantiate
 from fineprune.data.sources import synthetic_faces
 from fineprune.data.split import Data
 from fineprune.errors import ConfigError
 from fineprune.files import digest
+from fineprune.names import WEAK
 
 MODELS = Path(__file__).parents[2] / "models"
 RED = Patch(target=2, size=2, place="top_left", pattern="plain", colour=(255, 0, 0), poison_rate=0.25)

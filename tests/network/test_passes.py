@@ -57,7 +57,7 @@ def test_a_gradient_that_goes_through_two_passes_counts_both() -> None:
         return tf.reduce_sum(logits(batch)) + tf.reduce_sum(logits(batch + 0.1))
 
     batches = images.batches(4, 0, epochs=3)  # of 4 and of 2 images
-    work = lambda: train(loss, logits.trainable_variables, batches, keras.optimizers.SGD(0.01), what="test")  # noqa: E731
+    work = lambda: train(loss, logits.trainable_variables, batches, keras.optimizers.SGD(1e-9), what="test")  # noqa: E731
     assert counted(work) == (2 * 3 * 6, 2 * 3 * 6)
 
 

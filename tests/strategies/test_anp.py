@@ -13,7 +13,7 @@ from fineprune.network.step import Scale, Silence
 from fineprune.testing import NETWORKS
 from strategies.masks.anp import AdversarialNeuronPruning
 
-ONCE = {"iterations": 1, "batch_size": 24, "momentum": 0.0, "learning_rate": 0.5}
+ONCE = {"chunk": 1, "iterations": 1, "batch_size": 24, "momentum": 0.0, "learning_rate": 0.5}
 
 
 def scores(**settings: object) -> np.ndarray:

@@ -14,7 +14,7 @@ from fineprune.testing import NETWORKS
 from fineprune.training.inversion import Trigger, invert, suspect
 from strategies.masks.cnp import ContrastiveNeuronPruning, contrast
 
-ONCE = {"epochs": 1, "inverting_epochs": 1, "batch_size": 24, "momentum": 0.0}
+ONCE = {"chunk": 1, "epochs": 1, "inverting_epochs": 1, "batch_size": 24, "momentum": 0.0}
 CLEAN = split(pictures(24), 5)
 IMAGES = CLEAN.pixels(0, 24) * np.float32(CLEAN.scale)
 

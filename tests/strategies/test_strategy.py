@@ -91,6 +91,7 @@ def test_what_a_paper_does_is_no_variant_and_anything_else_is() -> None:
 
     assert ByLayer({}).variant == ByLayer({}, scope="layer", normalise="z").variant == ""
     assert ByLayer({}, scope="global", normalise="none").variant == "scope global, normalise none"
+    assert ByLayer({}, layers=["a", "b"]).variant == "layers a + b"
 
 
 def test_the_amount_is_the_threshold_where_the_paper_has_one() -> None:

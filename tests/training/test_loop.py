@@ -10,7 +10,7 @@ from nets import residual, tiny
 from samples import pictures, split
 
 from fineprune.data.split import ArraySplit
-from fineprune.errors import DataError
+from fineprune.errors import ConfigError, DataError
 from fineprune.training.loop import Patience, train
 
 PIXEL = ArraySplit(np.array([2, 4], np.uint8).reshape(2, 1, 1, 1), np.array([0, 1]), 1.0)  # of mean 3
@@ -55,6 +55,14 @@ def test_a_watch_sees_each_step_and_may_end_the_training() -> None:
     batches = PIXEL.batches(2, 0, epochs=5)
     train(lambda images, _: product(w, images), [w], batches, keras.optimizers.SGD(0.5), what="test", watch=watch)
     assert seen == [(1, 3.0, -0.5), (2, -1.5, -2.0)]
+
+
+def test_a_training_that_diverges_says_at_which_step() -> None:
+    """By a rate of 10²⁰ the weight becomes −3·10²⁰, whose square is beyond single precision."""
+    w, optimizer = tf.Variable(1.0), keras.optimizers.SGD(1e20)
+    batches = PIXEL.batches(2, 0, epochs=5)
+    with pytest.raises(ConfigError, match=r"^expected test to keep its loss finite, got inf in step 2: set a lower"):
+        train(lambda images, _: product(w, images) * w / 2, [w], batches, optimizer, what="test")
 
 
 def test_patience_ends_after_so_many_steps_whose_loss_is_no_better() -> None:
