@@ -44,17 +44,20 @@ def failures(sweep: Sweep) -> Figure:
     gives it; above a clean one its true class, and the classes that B and B′ give it.
     """
     groups = [group for point, step in sweep.points.items() for group in _groups(sweep, point, step)]
-    figure = Figure(figsize=(11, 0.6 + 1.85 * max(len(groups), 1)), layout="constrained")
+    heights = [1.85 if len(group.rows) else 0.3 for group in groups]
+    figure = Figure(figsize=(11, 0.6 + sum(heights)), layout="constrained")
     figure.suptitle("What still goes wrong, without fine-tuning", fontsize=11)
-    for number, group in enumerate(groups, start=1):
-        axes = figure.add_subplot(len(groups), 1, number)
+    grid = figure.add_gridspec(max(len(groups), 1), height_ratios=heights or [1])
+    for number, group in enumerate(groups):
+        axes = figure.add_subplot(grid[number])
+        rows, lines = _some(group.rows), len(group.classes) if len(group.rows) else 0
         text = f"{group.text}, {len(group.rows)} of {len(group.split)}"
-        axes.set_title(text, fontsize=10, loc="left", pad=6 + LINE * len(group.classes))
-        rows = _some(group.rows)
-        axes.imshow(_strip(group.split.pixels, group.split.shape, rows), aspect="equal", interpolation="nearest")
-        _name_classes(axes, group, rows)
-        axes.set_anchor("W")
+        axes.set_title(text, fontsize=10, loc="left", pad=6 + LINE * lines)
         axes.axis("off")
+        if len(rows):
+            axes.imshow(_strip(group.split.pixels, group.split.shape, rows), aspect="equal", interpolation="nearest")
+            axes.set_anchor("W")
+            _name_classes(axes, group, rows)
     return figure
 
 
@@ -91,7 +94,7 @@ def _groups(sweep: Sweep, point: str, step: int) -> list[_Group]:
 def _name_classes(axes: Axes, group: _Group, rows: NDArray[np.intp]) -> None:
     """Write the classes of the images `rows` above them, a line for each kind of class."""
     for line, (name, classes) in enumerate(reversed(list(group.classes.items()))):
-        texts = {-0.5: name} if len(rows) else {}
+        texts = {-0.5: name}
         width = group.split.shape[1]
         for place, row in enumerate(rows):
             texts[place * (width + 2) + (width - 1) / 2] = "?" if classes is None else str(classes[row])
