@@ -16,6 +16,7 @@ from fineprune.config.reference import Setting, groups, settings, summary
 from fineprune.strategy import Strategy
 
 RUNNERS = CONF.parent / "runners"
+STRATEGY_COLUMNS = ("strategy", "what it does, and what that costs", "source", "needs", "trains")
 
 
 def choices(group: str) -> list[Path]:
@@ -74,9 +75,13 @@ def tree_section() -> str:
 
 def strategies_section() -> str:
     """A row for each strategy: what it does and costs, whose it is, what it needs, and whether it trains."""
-    return table(
-        ("strategy", "what it does, and what that costs", "source", "needs", "trains"), map(_row, choices("strategy"))
-    )
+    return table(STRATEGY_COLUMNS, map(_row, choices("strategy")))
+
+
+def strategies_in_short() -> str:
+    """The same without the paper's title, for the README."""
+    rows = ((*row[:2], *row[3:]) for row in map(_row, choices("strategy")))
+    return table((*STRATEGY_COLUMNS[:2], *STRATEGY_COLUMNS[3:]), rows)
 
 
 def _row(file: Path) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ COLUMNS = {
     "strategy": "the strategy alone",
     "finetuned": "whether `pruned` and `goodnet` are those after fine-tuning",
     "oracle": "whether the strategy uses poisoned images",
-    "control": "whether the method is there to be beaten: untouched, fine-tuning alone, random channels",
+    "control": "whether the method is there to be beaten: untouched, fine-tuning alone, random channels, small kernels",
     "needs": "what the strategy uses: nothing, images, labelled images or poisoned images",
     "not_applicable": "why the strategy cannot work on this network; then nothing is measured; else empty",
     "run": "identifier of the MLflow run",

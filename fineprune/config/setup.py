@@ -62,6 +62,7 @@ def build(settings: DictConfig) -> Experiment:
     finetuning: FineTuning | None = instantiate(settings.finetune, FineTuning)
     held_out = check_held_out(settings.held_out)
     budgets.check(settings.budgets)
+    check_quiet(settings.quiet)
     badnet = obtain_badnet(settings)
     choices = HydraConfig.get().runtime.choices
     tags = {
@@ -92,6 +93,11 @@ def obtain_badnet(settings: DictConfig) -> BadNet:
 def check_held_out(held_out: Share) -> float:
     """`held_out`; raises ConfigError unless it is a fraction between 0 and 1."""
     return held_out
+
+
+@checked("")
+def check_quiet(quiet: bool) -> None:
+    """Raise ConfigError unless `quiet` is true or false."""
 
 
 @checked("")

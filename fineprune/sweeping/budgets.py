@@ -26,7 +26,7 @@ def check(budgets: Any) -> list[float]:
         if isinstance(budget, bool) or not isinstance(budget, int | float) or not 0 < budget <= 1:
             raise ConfigError(
                 f"expected budgets to be falls of accuracy above 0 and up to 1, such as 0.02, got {budget!r}"
-                ": divide percent by 100"
+                ": write 0.02 for 2 %"
             )
     fractions = sorted({float(budget) for budget in budgets})
     if len(set(map(name, fractions))) < len(fractions):

@@ -74,6 +74,7 @@ CONTENT = [
     ("sweep", [*SWEEP, "badnet.model=weights.h5"], "expected a whole network in weights.h5"),
     ("sweep", [*SWEEP, "budgets=0.02"], "expected budgets to be "),
     # Before the BadNet is trained, which would take days.
+    ("sweep", ["badnet.epochs=100000", "hydra.run.dir=out", "quiet=maybe"], "expected quiet to be true or false, got "),
     ("sweep", ["badnet.epochs=100000", "hydra.run.dir=out", "budgets=[x]"], "expected budgets to be falls of accuracy"),
     ("sweep", [*SWEEP, "data.clean_valid=null"], "expected data.clean_valid"),
     ("sweep", ["badnet=h5", "badnet.weights=weights.h5", "data=h5", "hydra.run.dir=out"], "expected "),
