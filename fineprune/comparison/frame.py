@@ -177,7 +177,7 @@ def _rows(run: FinishedSweep, finetuned: bool) -> Iterator[dict[str, Any]]:
         return
     rates = names.rates(run.metrics).values()
     triggers = [rate.split for rate in rates if (rate.net, rate.rate) == (names.BADNET, names.ASR)]
-    for point, budget in budgets.logged(run.params.get("budgets", "[]")).items():
+    for point, budget in budgets.logged(run.params.get("budgets", "")).items():
         for trigger in triggers or [""]:
             yield (
                 row

@@ -51,7 +51,8 @@ def log(
     tags = {"strategy": strategy, "attack": "hat", "grid": grid, "identity": strategy + seed}
     tags |= {"amount": amount} if amount else {}
     point = {"at_2_percent/fraction_pruned": 0.5, "at_2_percent/hat/goodnet_asr": 0.25, "badnet/hat/asr": 0.9}
-    record = Record(uuid4().hex, strategy, now(), {"seed": seed}, tags, {}, now(), metrics=point, steps=steps)
+    params = {"seed": seed, "budgets": "[0.02]"}
+    record = Record(uuid4().hex, strategy, now(), params, tags, {}, now(), metrics=point, steps=steps)
     with tracking.run(record), TemporaryDirectory() as folder:
         if fail:
             raise ZeroDivisionError
