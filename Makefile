@@ -17,8 +17,11 @@ help: ## list what can be done
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-demo: .venv/installed ## set up, then prune two backdoored networks two ways, and compare: a table and a page
+mlruns/demo: .venv/installed $(shell find conf fineprune runners strategies -name '*.py' -o -name '*.yaml')
 	$(BIN)/python -m runners.sweep -m grid=demo strategy=channel_activation,random_channels architecture=resnet,deepid
+	@mkdir -p mlruns && touch $@
+
+demo: mlruns/demo ## set up, then prune two backdoored networks two ways, and compare: a table and a page
 	$(BIN)/python -m runners.compare grid=demo hydra.run.dir=outputs/demo
 
 test: .venv/installed ## set up, then run every test

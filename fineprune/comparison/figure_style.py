@@ -40,7 +40,7 @@ def in_both_themes(svg: str) -> str:
         for light, dark in DARK.items()
         for role in ("fill", "stroke")
     ]
-    style = f"<style>@media (prefers-color-scheme: dark) {{ {' '.join(rules)} }}</style>"
+    style = f"<style>@media screen and (prefers-color-scheme: dark) {{ {' '.join(rules)} }}</style>"
     return re.sub(r"<svg\b[^>]*>", lambda opening: opening[0] + style, svg, count=1)
 
 

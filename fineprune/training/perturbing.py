@@ -1,8 +1,8 @@
-"""What a masked network has to withstand: noise on its batch normalisations, and changes of images."""
+"""What networks have to withstand: noise on batch normalisations, changes of images, and of weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
@@ -33,6 +33,25 @@ def worst_noise(
         worst = cross_entropy(labels, twin(images, masks + noise[0], noise[1]))
     delta, xi = tf.unstack(noise + epsilon * tf.sign(tf.stop_gradient(tape.gradient(worst, noise))))
     return delta, xi
+
+
+def moved(
+    loss: Callable[[], tf.Tensor],
+    weights: Sequence[tf.Variable],
+    moves: Sequence[tf.Tensor],
+    statistics: Sequence[tf.Variable],
+) -> tf.Tensor:
+    """`loss` where each of `weights` is moved; these, and the `statistics`, are as before when it is done.
+
+    Its gradient is the one there, as in sharpness-aware minimisation.
+    """
+    before = [variable.read_value() for variable in (*weights, *statistics)]
+    for weight, move in zip(weights, moves, strict=True):
+        weight.assign_add(move)
+    value = loss()
+    for variable, earlier in zip((*weights, *statistics), before, strict=True):
+        variable.assign(earlier)
+    return value
 
 
 def perturbation(

@@ -20,6 +20,7 @@ from fineprune.training.fine_tuning import FineTuning
 from fineprune.training.tuning.fst import FeatureShift
 from fineprune.training.tuning.ft_sam import SharpnessAware
 from fineprune.training.tuning.ibau import ImplicitUnlearning, implicit
+from fineprune.training.tuning.tsbd import ActivenessAware
 
 TUNINGS = sorted(file.stem for file in CONF.glob("finetune/*.yaml") if file.stem != "none")
 IMAGES = split(pictures(40), 5)
@@ -42,7 +43,7 @@ def tuning(name: str, **settings: Any) -> FineTuning:
 def test_what_was_pruned_stays_zero_the_rest_learns_and_the_network_stays(name: str) -> None:
     network = Network(residual())
     before = copies(network.model.get_weights())
-    tuned = tuning(name).tune(network, PRUNED, IMAGES, 0, "test")
+    tuned = tuning(name, hold=True).tune(network, PRUNED, IMAGES, 0, "test")
     assert not tuned.get_layer("stem").get_weights()[0][..., 1].any()
     assert tuned.get_layer("inner_norm").gamma.numpy()[2] == 0
     assert not tuned.get_layer("output").get_weights()[0][:, 1].any()
@@ -59,7 +60,7 @@ def test_zeros_may_regrow_where_they_are_not_held_and_tables_say_so(name: str) -
     tuned = free.tune(Network(residual()), PRUNED, IMAGES, 0, "test")
     assert tuned.get_layer("output").get_weights()[0][:, 1].all()
     assert free.name == f"{free.title}, not held"
-    assert tuning(name).name == free.title
+    assert tuning(name, hold=True).name == free.title
 
 
 @pytest.mark.parametrize("name", TUNINGS)
@@ -70,7 +71,7 @@ def test_the_same_seed_gives_the_same_net_and_it_is_saved_without_anything_of_ou
 
 
 def test_each_has_a_title_of_its_own() -> None:
-    assert [tuning(name).title for name in TUNINGS] == ["fine-tuning", "FST", "FT-SAM", "I-BAU"]
+    assert [tuning(name).title for name in TUNINGS] == ["fine-tuning", "FST", "FT-SAM", "I-BAU", "activeness-aware"]
 
 
 # A linear softmax classifier of two values, whose gradient is written down.
@@ -110,6 +111,15 @@ def test_the_decay_of_sam_goes_through_the_momentum() -> None:
     # The rate is that of a cosine, at half of its way.
     expected = once + 0.9 * first - 0.005 * (worst_slope(once) + 0.5 * once)
     assert tuned_kernel(SharpnessAware(epochs=2, weight_decay=0.5)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_second_stage_of_tsbd_takes_a_share_of_the_gradient_a_step_up_from_the_weights() -> None:
+    targets = np.eye(3)[PIXELS.labels]
+    here = slope(KERNEL, targets)
+    there = slope(KERNEL + 0.05 * here / np.linalg.norm(here), targets)
+    ours = tuned_kernel(ActivenessAware(epochs=1))
+    assert ours == pytest.approx(KERNEL - 0.01 * (0.3 * here + 0.7 * there), abs=1e-6)
+    assert ActivenessAware().name == "activeness-aware, not held"
 
 
 def test_the_statistics_of_batch_normalisation_are_those_of_the_weights_as_they_are() -> None:

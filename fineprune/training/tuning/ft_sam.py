@@ -15,6 +15,7 @@ from fineprune.data.split import Split
 from fineprune.network.network import Network, before_softmax
 from fineprune.training.fine_tuning import FineTuning
 from fineprune.training.loop import train
+from fineprune.training.perturbing import moved
 
 
 class SharpnessAware(FineTuning):
@@ -57,12 +58,8 @@ class SharpnessAware(FineTuning):
                 here = entropy(images, labels)
             slopes = tape.gradient(here, weights, unconnected_gradients="zero")
             size = tf.linalg.global_norm([tf.abs(w) * slope for w, slope in zip(weights, slopes, strict=True)]) + 1e-12
-            before = [variable.read_value() for variable in (*weights, *statistics)]
-            for weight, slope in zip(weights, slopes, strict=True):
-                weight.assign_add(self.rho * weight**2 * slope / size)
-            there = entropy(images, labels)
-            for variable, value in zip((*weights, *statistics), before, strict=True):
-                variable.assign(value)
+            moves = [self.rho * w**2 * slope / size for w, slope in zip(weights, slopes, strict=True)]
+            there = moved(lambda: entropy(images, labels), weights, moves, statistics)
             # As in the authors' SGD, the decay goes through the momentum; Keras's own would not.
             return there + self.weight_decay * tf.add_n([tf.nn.l2_loss(weight) for weight in weights])
 
