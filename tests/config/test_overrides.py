@@ -126,8 +126,8 @@ WRONG = {
     "zzz=1": f"{MISSPELT} 'zzz': --help lists them",
     "schema=open_poisoned": f"{MISSPELT} 'schema': --help lists them",
     "strategy.epsilon=1": (
-        "expected a setting of strategy=channel_activation, got 'strategy.epsilon': it is one of strategy=anp, fmp; "
-        "set strategy too"
+        "expected a setting of strategy=channel_activation, got 'strategy.epsilon': it is one of strategy=anp, cnp, "
+        "fmp; set strategy too"
     ),
     "strategy=nonsense": f"expected strategy to be one of {listed('strategy')}, got 'nonsense': set one of those",
     "strategy=magnitude": (
