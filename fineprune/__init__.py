@@ -41,9 +41,10 @@ def compare(
 ) -> pd.DataFrame:
     """The finished sweeps of an MLflow experiment as one tidy frame: a row for each method, run, point and trigger.
 
-    Of one `grid` alone, or those that `filter`, in MLflow's language, lets through, where they are given. `uri` is the
-    store; where it is empty, MLFLOW_TRACKING_URI is, or else `mlruns/mlflow.db`. `fineprune.comparison.COLUMNS` says
-    what the columns hold; rates are fractions in [0, 1]. Raises FinepruneError where there is no such store or run.
+    Where they are given, of one `grid` alone, and of those that `filter`, in MLflow's language, lets through. `uri` is
+    the store; where it is empty, MLFLOW_TRACKING_URI is, or else `mlruns/mlflow.db`. `fineprune.comparison.COLUMNS`
+    says what the columns hold; rates are fractions in [0, 1]. Raises FinepruneError where there is no such store or
+    run.
     """
     from fineprune.comparison import tidy
     from fineprune.tracking.mlflow import MlflowTracking
@@ -70,13 +71,14 @@ def sweep(
     `network` is a tf_keras model or the HDF5 file of one. `strategy` and `finetune` are objects, or names of those in
     `conf/strategy` and `conf/finetune`, with their defaults. Images are a Split; a pair of arrays: images (n, height,
     width, channels), as the network takes them, and labels (n,); or an HDF5 file in the competition's layout. Pixels of
-    files are multiplied by `pixel_scale`; those of arrays have been, so that 255 times it is white. `poisoned` gives
-    images by the trigger's name, labelled with the attacker's target. Only `clean_valid` must be there: it ranks,
-    trains and judges. A budget is 0.04 or "4 %"; where something trains, budgets are judged on the share `held_out` of
-    `clean_valid`. Prints nothing.
+    files are multiplied by `pixel_scale`; those of arrays must have been already, so that white is 255 times
+    `pixel_scale` there. `poisoned` gives images by the trigger's name, labelled with the attacker's target. Only
+    `clean_valid` must be there: it ranks, trains and judges. A budget is 0.04 or "4 %"; where something trains, budgets
+    are judged on the share `held_out` of `clean_valid`. Prints nothing.
 
     Returns `.table` and `.chosen`, frames of all steps and of the chosen ones, `.pruned("4 %")`, `.finetuned("4 %")`,
-    `.goodnet("4 %")` and `.plot()`. Raises FinepruneError, in one line, for what cannot be meant.
+    `.goodnet("4 %")` and `.plot()`. Raises FinepruneError, whose message is one line, where settings, images or the
+    network cannot be used: NotApplicable, one of its kinds, where the network lacks what the strategy needs.
     """
     from fineprune.config.start import load_tensorflow
 

@@ -32,7 +32,7 @@ class ModelError(FinepruneError):
 
 
 class NotApplicable(FinepruneError):
-    """The network lacks what a strategy needs. That is a result, logged as such, and no mistake."""
+    """The network lacks what a strategy needs. That is a result, logged as such, not a mistake."""
 
 
 class StrategyError(FinepruneError):

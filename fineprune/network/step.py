@@ -61,7 +61,7 @@ class Replace:
 
 @dataclass(frozen=True)
 class Cap:
-    """Limits what each channel of `layer` emits to at most `caps`, (channels,), each 0 or above; ∞ is no limit."""
+    """Limits what each channel of `layer` emits to `caps`, (channels,), each 0 or above; ∞ is no limit."""
 
     layer: str
     caps: Array

@@ -65,10 +65,11 @@ class Training:
         self._step = tf.function(step)
 
     def run(self, batches: tf.data.Dataset, what: str, watch: Watch | None = None) -> None:
-        """One step a batch. `watch` follows each, with the number of steps so far and its loss; what is true ends it.
+        """One step a batch, up to the last, or until `watch` returns true.
 
-        It is not compiled. `what` names the work on the progress bar. Raises DataError where the images cannot be read,
-        and ConfigError once the loss is not finite.
+        `watch` is called after each step, with the number of steps so far and the loss; it is not compiled. `what`
+        names the work on the progress bar. Raises DataError where the images cannot be read, and ConfigError once the
+        loss is not finite.
         """
         step = self._step.get_concrete_function(*batches.element_spec)
         mean = 0.0

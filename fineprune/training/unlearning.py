@@ -24,11 +24,11 @@ def unlearn(
     until: Callable[[keras.Model, float], bool] | None = None,
     decay: float = 0.0,
 ) -> keras.Model:
-    """A copy of `network`, emitting logits, of which all weights went up the cross-entropy of `batches`, in training.
+    """A copy of `network`, emitting logits, whose weights all climbed the cross-entropy of `batches` in training mode.
 
-    It ends with them, or once `until` is true, which is asked after `every` batches, an epoch as a rule: it is given
-    the copy, and its accuracy on those batches as they were learnt. `decay` is the weight of the L2 norm, ½‖w‖², which
-    falls meanwhile.
+    It ends with the last of them, or once `until` is true, which is asked after `every` batches, an epoch as a rule: it
+    is given the copy, and its accuracy on those batches as they were learnt. `decay` is the weight of the L2 norm,
+    ½‖w‖², which falls meanwhile.
     """
     model = network.logits
     variables, accuracy = model.trainable_variables, keras.metrics.SparseCategoricalAccuracy()

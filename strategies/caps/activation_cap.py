@@ -1,4 +1,4 @@
-"""Caps on activations at their mean plus k standard deviations: what clipping does that nothing learnt.
+"""Caps on activations at their mean plus k standard deviations: what clipping does where nothing is learnt.
 
 cap(c) = max(0, mean + k · std) of channel c over clean images, rows and columns; k falls from step to step. UNIT starts
 from such bounds, at k = 4.

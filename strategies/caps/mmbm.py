@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 class MaximumMarginMitigation(Strategy):
     """Lowers a bound on each channel of early layers, as little as the logits need; a step an epoch.
 
-    `layers="auto"` are the first three activations. c grows by 1.2 after epochs 21, 31, … in which 95 % of the labels
-    are the untouched network's, and shrinks by it after others. Unlike the authors' code, no labels are used: images
-    that the network mistakes count too, and have to keep their label.
+    `layers="auto"` are the first three activations. After epochs 21, 31, … c is multiplied by 1.2 where at least 95 %
+    of the epoch's images kept the label that the untouched network gives, else divided by it. Unlike the authors' code,
+    no labels are used: images that the network misclassifies count too, and have to keep their label.
     """
 
     trains = True

@@ -29,7 +29,8 @@ class NeuralTightening(Strategy):
     """Tightens a bound on each channel of `layers`; every `record` iterations a step with the tightest so far.
 
     These are the tightest that cost at most `accuracy_degrade` of the accuracy on a fifth of the images, kept apart.
-    Unlike the authors' code, a bound is one of a channel, not of each of its positions, and an iteration takes a batch.
+    Unlike in the authors' code, there is one bound for a channel, not one for each of its positions, and an iteration
+    takes a batch.
     """
 
     needs, trains = LABELS, True

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 
 class ContrastiveNeuronPruning(NormStrategy):
-    """Prunes the γ that tell images under an inverted trigger from clean ones; its class gains most under noise.
+    """Prunes the γ that tell images under an inverted trigger from clean ones.
 
-    Labels are the network's own. Needs batch normalisation.
+    The trigger is inverted for the class that gains most images under noise. Labels are the network's own.
+    Needs batch normalisation.
     """
 
     trains = True

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class NeuralMaskFineTuning(MaskStrategy):
-    """Learns a soft mask of each batch normalisation's γ on mixed-up images; the deeper, the lower it may go.
+    """Learns a soft mask of each batch normalisation's γ on MixUp images; the deeper the layer, the lower it may go.
 
     The learning rate falls in a straight line. Batch normalisations use their running statistics, as the pruned net
     will. Needs batch normalisation.

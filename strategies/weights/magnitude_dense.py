@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class MagnitudeDense(Strategy):
     """Sets the smallest weights to zero, at each of `sparsities`, fractions of the kernels' weights.
 
-    `layers="all"` prunes convolutions too, but depthwise and separable ones. `train="tfmot"` lets
+    `layers="all"` prunes convolutions too, except depthwise and separable ones. `train="tfmot"` lets
     tensorflow-model-optimization raise the sparsity from the first to the last of `sparsities` while it trains.
     """
 

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class TwoStageBackdoorDefence(Strategy):
-    """Unlearns clean images; of the filters of all convolutions whose weights changed most, zeroes most weights.
+    """Unlearns clean images; then zeroes, in the filters that changed most, the weights that changed most.
 
-    A step takes each of `neurons`, a share of the filters, and among their weights the share `weights` that changed
-    most, by one threshold; those that did not change stay. Unlearning ends once accuracy is at most `stop` times
-    chance, or after `epochs`.
+    A step for each of `neurons`, a share of the filters of all convolutions, takes among their weights the share
+    `weights` that changed most, by one threshold; those that did not change stay. Unlearning ends once accuracy is at
+    most `stop` times chance, or after `epochs`.
     """
 
     needs, trains = LABELS, True

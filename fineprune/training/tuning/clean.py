@@ -1,4 +1,4 @@
-"""Fine-tuning as it is: further training on clean images."""
+"""Plain fine-tuning: further training on clean images, and nothing else."""
 
 from __future__ import annotations
 

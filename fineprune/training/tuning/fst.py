@@ -20,7 +20,7 @@ from fineprune.training.loop import train
 
 
 class FeatureShift(FineTuning):
-    """Draws the classifier anew and trains all weights, by SGD, away from it."""
+    """Draws the classifier anew, and trains all weights by SGD, the classifier's away from what it was."""
 
     title = "FST"
     trial: ClassVar = {"epochs": 1, "batch_size": 16}
