@@ -73,5 +73,6 @@ def perturbation(
         return number + 1, change, mean, square
 
     zero = tf.zeros_like(images)
-    found = tf.while_loop(lambda *_: True, step, (tf.constant(1.0), zero, zero, zero), maximum_iterations=steps)
-    return tf.stop_gradient(found[1])
+    start = tf.constant(1.0), zero, zero, zero
+    _, change, *_ = tf.while_loop(lambda *_: True, step, start, maximum_iterations=steps)
+    return tf.stop_gradient(change)

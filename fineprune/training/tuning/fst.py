@@ -17,6 +17,7 @@ from fineprune.network.network import Network, before_softmax
 from fineprune.network.unit import WEIGHTED
 from fineprune.training.fine_tuning import FineTuning
 from fineprune.training.loop import train
+from fineprune.training.losses import cross_entropy
 
 
 class FeatureShift(FineTuning):
@@ -54,8 +55,8 @@ class FeatureShift(FineTuning):
             variable.assign(drawn if variable.constraint is None else variable.constraint(drawn))
 
         def loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-            entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores(images, training=True))
-            return tf.reduce_mean(entropy) + self.alpha * tf.reduce_sum(kernel * original)
+            entropy = cross_entropy(labels, scores(images, training=True))
+            return entropy + self.alpha * tf.reduce_sum(kernel * original)
 
         def after() -> None:
             kernel.assign(kernel * tf.norm(original) / tf.norm(kernel))
