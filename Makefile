@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast compare attacks lint docs ui lock clean
+.PHONY: help demo test fast compare study study-full attacks lint docs ui lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ COMPARED := strategy=none,random_channels,channel_activation,magnitude_dense fin
 	attack=sunglasses,patch,multi_trigger_multi_target seed=0,1,2
 
 help: ## list what can be done
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 8
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"expected Python 3.11 to 3.13, got {v[0]}.{v[1]}: run make PYTHON=python3.11")'
@@ -33,6 +33,12 @@ fast: .venv/installed ## only the tests that take less than two minutes in all
 compare: .venv/installed ## sweep a grid of strategies, attacks and seeds, then compare: ends with the answer and a page (40 min)
 	$(BIN)/python -m runners.sweep -m tracking.experiment=compare $(COMPARED)
 	$(BIN)/python -m runners.compare tracking.experiment=compare
+
+study: .venv/installed ## every method on five kinds of networks, two seeds, then compare: goes on where it was stopped (two hours)
+	$(BIN)/python -m runners.study
+
+study-full: .venv/installed ## the same with every attack, five seeds, and the papers' iterations; for a cluster
+	$(BIN)/python -m runners.study study=full
 
 attacks: .venv/installed ## train a BadNet under each attack, three seeds, and list how well they work (an hour)
 	$(BIN)/python -m runners.train_badnet -m architecture=deepid attack='glob(*)' seed=0,1,2

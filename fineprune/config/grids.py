@@ -8,7 +8,7 @@ import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +89,7 @@ class Grid:
         """As `job 2 of 12: strategy=none seed=0`, with those of its overrides in which jobs differ."""
         of = f" of {self.about['jobs']}" if self.about["jobs"] else ""
         varied = [override for override in overrides if override.partition("=")[0] in self.about["varied"]]
-        return f"job {job + 1}{of}: {' '.join(varied)}"
+        return ": ".join(filter(None, [f"job {job + 1}{of}", " ".join(varied)]))
 
 
 def grid_name(settings: DictConfig) -> str | None:
@@ -134,7 +134,7 @@ class Multirun(Callback):
             print("error: expected at least one job, got none: let glob() match some choice", file=sys.stderr)
             sys.exit(2)
         failed = [job for job in grid.jobs() if job["state"] == FAILED]
-        print(f"grid {grid.about['name']}: {summary(grid)}", flush=True)
+        print(f"grid {grid.about['name']}: {summary(grid.jobs())}", flush=True)
         if command := comparison(config, grid):
             print(f"next: {command}", flush=True)
         for doubt, count in Counter(doubt for job in grid.jobs() for doubt in job.get("doubts", ())).items():
@@ -145,9 +145,9 @@ class Multirun(Callback):
             sys.exit(2 if all(job["mistake"] for job in failed) else 1)
 
 
-def summary(grid: Grid) -> str:
-    """How the jobs ended, as `35 finished (12 of them before), 1 failed`."""
-    states = [job["state"] for job in grid.jobs()]
+def summary(jobs: Iterable[Mapping[str, Any]]) -> str:
+    """How `jobs` ended, as `35 finished (12 of them before), 1 failed`."""
+    states = [job["state"] for job in jobs]
     before, failed, other = (states.count(state) for state in (BEFORE, FAILED, INAPPLICABLE))
     parts = [f"{states.count(FINISHED) + before} finished" + (f" ({before} of them before)" if before else "")]
     parts += [f"{other} not applicable"] if other else []
@@ -172,7 +172,7 @@ def progress(grid: Grid) -> str:
     jobs, total = grid.jobs(), grid.about["jobs"]
     running = [job for job in jobs if "ended" not in job]
     ran = [job["ended"] - job["started"] for job in jobs if job["state"] == FINISHED]
-    text = f"{summary(grid)}, {len(running)} running"
+    text = f"{summary(jobs)}, {len(running)} running"
     if total is None or not ran:
         return text
     seconds = sum(ran) / len(ran) * (total - len(jobs) + len(running)) / max(len(running), 1)

@@ -94,6 +94,8 @@ def _written(lines: list[str], value: yaml.Node) -> str:
     """A value as it stands in the file, on one line."""
     if isinstance(value, yaml.ScalarNode):
         return str(value.value)
+    if value.end_mark.line > value.start_mark.line:
+        return f"[{', '.join(repr(item.value) for item in value.value)}]"
     line = lines[value.start_mark.line]
     return str(line[value.start_mark.column : value.end_mark.column])
 

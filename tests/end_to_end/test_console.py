@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from commands import RUNNERS, Ended, run
 
-COMMANDS = ["sweep", "compare", "badnets", "train-badnet", "evaluate", "publish"]
+COMMANDS = ["sweep", "compare", "study", "badnets", "train-badnet", "evaluate", "publish"]
 HEAVY = {"tensorflow", "tf_keras", "mlflow", "h5py", "pandas", "matplotlib", "rich"}
 # As an installer writes it.
 SCRIPT = f"#!{sys.executable}\nimport sys\nfrom runners.console import main\nsys.exit(main())\n"
