@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -144,8 +146,9 @@ def _method_settings(run: FinishedSweep, finetuned: bool) -> dict[str, str]:
 
 
 def _subject_settings(run: FinishedSweep) -> dict[str, str]:
-    tags = {name: run.tags[name] for name in ("data", "badnet", "architecture") if name in run.tags}
-    return tags | _params(run, "attack.") | _params(run, "badnet.") | _params(run, "data.")
+    tags = {name: run.tags[name] for name in ("data", "badnet", "architecture", "shift") if name in run.tags}
+    params = (_params(run, group) for group in ("attack.", "badnet.", "data.", "shift."))
+    return reduce(or_, params, tags)
 
 
 def _params(run: FinishedSweep, group: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,6 +16,7 @@ from fineprune.checks import Seed, Share, checked
 from fineprune.config import identity
 from fineprune.config.grids import grid_name
 from fineprune.config.instantiate import flat, instantiate
+from fineprune.data.shift import Shift, Shifted
 from fineprune.data.split import Data
 from fineprune.files import write_text
 from fineprune.report.records import Record, now
@@ -63,7 +64,10 @@ def build(settings: DictConfig) -> Experiment:
     held_out = check_held_out(settings.held_out)
     budgets.check(settings.budgets)
     check_quiet(settings.quiet)
+    shift: Shift | None = instantiate(settings.shift, Shift)
     badnet = obtain_badnet(settings)
+    if shift and badnet.data.clean_valid:
+        badnet = replace(badnet, data=replace(badnet.data, clean_valid=Shifted(badnet.data.clean_valid, shift)))
     choices = HydraConfig.get().runtime.choices
     tags = {
         "strategy": names.titled(choices["strategy"], strategy.variant),
@@ -77,6 +81,7 @@ def build(settings: DictConfig) -> Experiment:
     }
     tags |= {kind: "true" for kind in ("oracle", "control") if getattr(strategy, kind)}
     tags |= {names.TUNING: finetuning.name} if finetuning else {}
+    tags |= {"shift": choices["shift"]} if shift else {}
     tags |= {"experiment": choices["experiment"]} if choices.get("experiment") else {}
     tags |= {"grid": grid} if (grid := grid_name(settings)) else {}
     return Experiment(badnet, strategy, finetuning, held_out, tracking, tags)

@@ -15,6 +15,7 @@ from fineprune.attacks import Attack
 from fineprune.badnets import Source
 from fineprune.config.instantiate import instantiate
 from fineprune.data import Data
+from fineprune.data.shift import Shift
 from fineprune.errors import ConfigError
 from fineprune.strategy import Strategy
 from fineprune.tracking import Tracking
@@ -25,6 +26,7 @@ KINDS: dict[str, type] = {
     "badnet": Source,
     "data": Data,
     "finetune": FineTuning,
+    "shift": Shift,
     "strategy": Strategy,
     "tracking": Tracking,
 }
@@ -70,8 +72,8 @@ def test_every_choice_makes_what_it_names(choice: str) -> None:
         assert made is None or isinstance(made, KINDS[group])
 
 
-WITH_DEFAULTS = [choice for choice in CHOICES if choice.startswith(("strategy=", "finetune="))]
-NO_DEFAULTS = {"finetune=none", "finetune=clean", "strategy=magnitude_dense", "strategy=l2_norm"}
+WITH_DEFAULTS = [choice for choice in CHOICES if choice.startswith(("strategy=", "finetune=", "shift="))]
+NO_DEFAULTS = {"finetune=none", "shift=none", "finetune=clean", "strategy=magnitude_dense", "strategy=l2_norm"}
 
 
 @pytest.mark.parametrize("choice", sorted({*WITH_DEFAULTS} - NO_DEFAULTS))

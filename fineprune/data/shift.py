@@ -1,0 +1,111 @@
+"""Clean images that are not quite those that the network was trained on: what a defender may have to do with."""
+
+from __future__ import annotations
+
+import hashlib
+from io import BytesIO
+from typing import Annotated
+
+import numpy as np
+from PIL import Image
+from pydantic import Field
+
+from fineprune.checks import Fraction, Natural, NonNegative, Positive, checked
+from fineprune.data.split import Images, Labels, Split
+
+Quality = Annotated[int, Field(ge=1, le=95)]  # beyond it Pillow's files only grow
+
+
+class Shift:
+    """What `conf/shift` chooses from: how clean validation images differ from those that a network was trained on."""
+
+    def images(self, pixels: Images, first: int) -> Images:
+        """The images, (n, H, W, C) in 0–255, as the defender has them; `first` is the row of the first in its split."""
+        return pixels
+
+    def labels(self, labels: Labels) -> Labels:
+        """The labels of the whole split, (n,), as the defender has them."""
+        return labels
+
+
+class Jpeg(Shift):
+    """Stored as JPEG of a `quality`, 1 to 95, and read again; images of one channel or three."""
+
+    @checked("shift")
+    def __init__(self, quality: Quality = 50) -> None:
+        self.quality = quality
+
+    def images(self, pixels: Images, first: int) -> Images:
+        return np.array([self._stored(image) for image in pixels.round().astype(np.uint8)], np.float32)
+
+    def _stored(self, image: np.ndarray) -> np.ndarray:
+        file = BytesIO()
+        Image.fromarray(image.squeeze()).save(file, "JPEG", quality=self.quality)
+        return np.asarray(Image.open(file)).reshape(image.shape)
+
+
+class Brightness(Shift):
+    """Every pixel times `factor`, cut at 255."""
+
+    @checked("shift")
+    def __init__(self, factor: Positive = 1.3) -> None:
+        self.factor = factor
+
+    def images(self, pixels: Images, first: int) -> Images:
+        return np.clip(pixels * np.float32(self.factor), None, 255)
+
+
+class Noise(Shift):
+    """Normal noise of a standard `deviation`, in grey values, on every pixel, drawn by `seed`; cut to 0–255."""
+
+    @checked("shift")
+    def __init__(self, deviation: NonNegative = 16.0, seed: Natural = 0) -> None:
+        self.deviation, self.seed = deviation, seed
+
+    def images(self, pixels: Images, first: int) -> Images:
+        noise = [
+            np.random.default_rng((self.seed, first + row)).normal(0, self.deviation, image.shape)
+            for row, image in enumerate(pixels)
+        ]
+        return np.clip(pixels + np.array(noise, np.float32), 0, 255)
+
+
+class WrongLabels(Shift):
+    """A `share` of the labels, drawn by `seed`, is another class, each as likely; the images are as they were."""
+
+    @checked("shift")
+    def __init__(self, share: Fraction = 0.05, seed: Natural = 0) -> None:
+        self.share, self.seed = share, seed
+
+    def labels(self, labels: Labels) -> Labels:
+        random, classes = np.random.default_rng(self.seed), int(labels.max()) + 1
+        rows = random.permutation(len(labels))[: round(self.share * len(labels))]
+        wrong = labels.copy()
+        wrong[rows] = (labels[rows] + random.integers(1, max(classes, 2), len(rows))) % classes
+        return wrong
+
+
+class Shifted(Split):
+    """The images of `source` under a `shift`."""
+
+    def __init__(self, source: Split, shift: Shift) -> None:
+        self._source, self._shift, self.scale = source, shift, source.scale
+        self.labels, self.true_labels = shift.labels(source.labels), source.true_labels
+
+    @property
+    def white(self) -> float:
+        return self._source.white
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self._source.shape
+
+    def pixels(self, start: int, stop: int) -> Images:
+        return self._shift.images(self._source.pixels(start, stop), start)
+
+    def landmarks(self, start: int, stop: int) -> Images | None:
+        return self._source.landmarks(start, stop)
+
+    def _fingerprint(self, sha: hashlib._Hash) -> None:
+        for _, images in self.blocks():
+            sha.update(images.tobytes())
