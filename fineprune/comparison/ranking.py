@@ -10,8 +10,10 @@ import pandas as pd
 
 from fineprune import names
 from fineprune.comparison.frame import MEASURED, PRICE, UNIT
+from fineprune.names import WEAK
 
 SCORE = names.column(names.GOODNET, names.DER)
+BEFORE = names.column(names.BADNET, names.ASR)
 CONFIDENCE = 0.95
 TIED = 3
 BLOCK = ["attack", "seed"]
@@ -23,8 +25,8 @@ KINDS = ["oracle", "control", "attacked"]
 class Contest:
     """What can be compared at one point: `blocks` of attack and seed that every one of `methods` has.
 
-    `blocks` has a row for each method and block. `absent` says why a method is not among `methods`, and `controls` are
-    those that are there to be beaten.
+    `blocks` has a row for each method and block. `absent` says why a method is not among `methods`, `controls` are
+    those that are there to be beaten, and `weak` the blocks left out because the attack hardly works on the BadNet.
     """
 
     point: str
@@ -32,6 +34,7 @@ class Contest:
     blocks: pd.DataFrame
     absent: dict[str, str]
     controls: list[str]
+    weak: list[str]
 
     @property
     def count(self) -> int:
@@ -54,8 +57,16 @@ def contest(results: pd.DataFrame, point: str) -> Contest:
     """The methods and blocks to compare at `point`.
 
     A method that was measured in less than half of all blocks is left out, since only blocks that all have are kept.
+    So are BadNets with an ASR under WEAK, from which there is little to remove, unless there are no others.
     """
     here = blocks(results[~results["oracle"] & (results["point"] == point)]).dropna(subset=SCORE)
+    strong = here[BEFORE] >= WEAK
+    if not strong.any():
+        strong[:] = True
+    weak = [
+        f"{attack}, seed {seed}" for attack, seed in here.loc[~strong, BLOCK].drop_duplicates().itertuples(index=False)
+    ]
+    here = here[strong]
     measured, everything = here.groupby("method").size(), len(here[BLOCK].drop_duplicates())
     absent = {
         str(name): f"{count} of {everything} blocks" for name, count in measured.items() if 2 * count < everything
@@ -64,7 +75,7 @@ def contest(results: pd.DataFrame, point: str) -> Contest:
     methods = [str(name) for name in measured.index if name not in absent]
     complete = here.groupby(BLOCK)["method"].transform("nunique") == len(methods)
     controls = [str(name) for name in here.loc[here["control"], "method"].unique()]
-    return Contest(point, methods, here[complete].reset_index(drop=True), absent, controls)
+    return Contest(point, methods, here[complete].reset_index(drop=True), absent, controls, weak)
 
 
 def means(rows: pd.DataFrame, by: list[str], measured: list[str] = MEASURED) -> pd.DataFrame:

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from fineprune import names
 from fineprune.checks import Fraction, checked
 from fineprune.comparison.frame import PRICE
-from fineprune.comparison.ranking import POINT, blocks, means
+from fineprune.comparison.ranking import BEFORE, POINT, blocks, means
 from fineprune.comparison.statistics import ALPHA, DIGITS, holm
 from fineprune.names import UNTOUCHED, WEAK
 
 ASR = names.column(names.GOODNET, names.ASR)
-BEFORE = names.column(names.BADNET, names.ASR)
 
 
 class Bar:

@@ -9,8 +9,8 @@ from itertools import groupby
 import pandas as pd
 
 from fineprune.comparison import statistics
-from fineprune.comparison.ranking import SCORE, TIED, Contest, contest, overall, points
-from fineprune.comparison.removal import BEFORE, Bar, removal
+from fineprune.comparison.ranking import BEFORE, SCORE, TIED, Contest, contest, overall, points
+from fineprune.comparison.removal import Bar, removal
 from fineprune.names import ACCURACY, ASR, BADNET, GOODNET, column
 from fineprune.sweeping import budgets
 
@@ -24,7 +24,7 @@ class Verdict:
 
     `leaders` are the methods that rank first, `place` says of how many and with which rates, `sure` how sure that is,
     `controls` whether the best method that is no control beats those that are, `removed` which backdoors are gone, and
-    `absent` which methods were measured too seldom to be ranked.
+    `absent` which methods were measured too seldom to be ranked, and on which BadNets there is little to remove.
     """
 
     point: str
@@ -66,6 +66,9 @@ def _verdict(contest: Contest, ranking: pd.DataFrame, removed: pd.DataFrame) -> 
     tests = statistics.test(contest)
     absent = [f"{method} ({count})" for method, count in contest.absent.items()]
     left_out = f"Not ranked here, since they were seldom measured: {_some(absent)}." if absent else ""
+    if contest.weak:
+        weak = f"The ranking leaves out where the attack hardly works on the untouched network: {_some(contest.weak)}."
+        left_out = f"{left_out} {weak}".strip()
     if ranking.empty:
         leaders, place, sure, controls = "No method", "ranks first: no attack and seed is common to all", "", ""
     else:

@@ -52,7 +52,7 @@ class Brightness(Shift):
         self.factor = factor
 
     def images(self, pixels: Images, first: int) -> Images:
-        return np.clip(pixels * np.float32(self.factor), None, 255)
+        return (pixels * np.float32(self.factor)).clip(0, 255)
 
 
 class Noise(Shift):

@@ -1,5 +1,7 @@
 """Runs side by side: the tidy frame, and means, intervals and ranks worked by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from sweeps import STEPS, grid, sweep
 
 from fineprune.comparison import areas, figures, ranking
 from fineprune.comparison.frame import distinguish, tidy
+from fineprune.comparison.verdict import verdicts
 from fineprune.errors import FinepruneError
 from fineprune.tracking.read import FinishedSweep
 
@@ -153,6 +156,22 @@ def test_a_method_that_was_seldom_measured_is_not_ranked() -> None:
     contest = ranking.contest(tidy(runs), "2_percent")
     assert contest.absent == {"other": "1 of 3 blocks"}
     assert (contest.count, contest.methods) == (3, ["ours", "untouched"])
+
+
+def weakened(run: FinishedSweep) -> FinishedSweep:
+    """The same on a BadNet that the attack hardly works on."""
+    return replace(run, metrics=run.metrics | {"badnet/patch/asr": 0.8})
+
+
+def test_a_badnet_that_hardly_has_a_backdoor_is_left_out_of_the_ranking() -> None:
+    runs = [sweep(name, seed) for name in ("ours", "other") for seed in range(3)]
+    weak = [weakened(run) if run.params["seed"] == "1" else run for run in runs]
+    contest = ranking.contest(tidy(weak), "2_percent")
+    assert (contest.count, contest.weak) == (2, ["patch, seed 1"])
+    (verdict,) = verdicts(tidy(weak))
+    assert "leaves out where the attack hardly works on the untouched network: patch, seed 1." in verdict.absent
+    every = ranking.contest(tidy([weakened(run) for run in runs]), "2_percent")
+    assert (every.count, every.weak) == (3, [])  # with no others, it is these that are asked about
 
 
 def test_the_untouched_badnet_stands_at_every_budget_and_under_every_attack() -> None:
