@@ -26,6 +26,7 @@ FRACTION_PRUNED = "fraction_pruned"
 AMOUNT = "amount"  # the tag that names what a strategy's steps go by
 TUNING = "tuning"  # the tag that names a fine-tuning, as tables do
 COMPARISON = "comparison"  # the tag of a run that compares others
+CHANGED = "changed"  # the tag that lists the settings of a method that are not its defaults
 REACHED = "reached"  # whether a budget was, 1 or 0
 SECONDS, FORWARD_PASSES, BACKWARD_PASSES = COSTS = "seconds", "forward_passes", "backward_passes"
 

@@ -16,6 +16,7 @@ from fineprune.comparison import areas, figures, ranking
 from fineprune.comparison.figure_style import looks, svg
 from fineprune.comparison.frame import PRICE, tidy
 from fineprune.comparison.removal import ASR, Bar, removal
+from fineprune.comparison.sensitivity import sensitivity, strips
 from fineprune.comparison.verdict import Verdict, verdicts
 from fineprune.names import FRACTION_PRUNED, UNTOUCHED
 from fineprune.report.palette import Look
@@ -90,6 +91,7 @@ class Comparison:
             "attacks": ranking.per_attack(self.results),
             "pairs": pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(),
             "areas": areas.mean_areas(areas.areas(self.runs, self.results)),
+            "sensitivity": sensitivity(self.results),
             "oracles": ranking.oracles(self.results),
             "unattacked": ranking.unattacked(self.results),
             "not_applicable": ranking.not_applicable(self.results),
@@ -202,6 +204,21 @@ class Comparison:
                 attack,
             )
             for number, (attack, title, lines, shown, amount) in enumerate((each for each in pictures if each[2]), 1)
+        ]
+
+    @cached_property
+    def strips(self) -> list[Drawing]:
+        """How much the settings of methods matter, a picture for each budget at which some ran with several."""
+        table = self.tables.get("sensitivity", pd.DataFrame(columns=["point"]))
+        return [
+            Drawing(
+                f"sensitivity_{answer.point}",
+                f"At {answer.name}",
+                f"DER of each method at {answer.name} with each of its settings; the table has the figures.",
+                partial(strips, rows, self.looks),
+            )
+            for answer in self.answers
+            if len(rows := table[table["point"] == answer.point])
         ]
 
     @cached_property

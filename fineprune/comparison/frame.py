@@ -51,6 +51,8 @@ COLUMNS = {
     "budget": "the fall of clean_valid accuracy that the point stands for, a fraction; infinite at the last step",
     "trigger": "the poisoned split; empty where there is none",
     "strategy": "the strategy alone",
+    "plain": "the method without settings in brackets",
+    "changed": "those of its settings that are not the defaults",
     "finetuned": "whether `pruned` and `goodnet` are those after fine-tuning",
     "oracle": "whether the strategy uses poisoned images",
     "control": "whether the method is there to be beaten: untouched, fine-tuning alone, random channels, small kernels",
@@ -89,11 +91,13 @@ def tidy(runs: Sequence[FinishedSweep]) -> pd.DataFrame:
             "attack": distinguish(subjects, pd.DataFrame([_subject_settings(run) for run, _ in parts])),
             "seed": [int(run.params["seed"]) for run, _ in parts],
             "shared": [_tunes(run) and not finetuned for run, finetuned in parts],
+            "plain": strategies,
+            "changed": [_changed(run, finetuned) for run, finetuned in parts],
         }
     )
     latest = methods.sort_values("shared", kind="stable").drop_duplicates(UNIT)
     rows = [
-        {name: unit[name] for name in UNIT} | row
+        {name: unit[name] for name in [*UNIT, "plain", "changed"]} | row
         for unit in latest.sort_values(UNIT).to_dict("records")
         for row in _rows(*parts[unit["part"]])
     ]
@@ -106,7 +110,7 @@ def _with_untouched(results: pd.DataFrame) -> pd.DataFrame:
     """`results` after rows that stand for the BadNet itself, at each point that any run of it has."""
     place = [*UNIT[1:], "point", "trigger"]
     badnets = results[results["not_applicable"] == ""].drop_duplicates(place)
-    rows = badnets.assign(method=UNTOUCHED, strategy=names.NO_PRUNING, needs=NOTHING)
+    rows = badnets.assign(method=UNTOUCHED, plain=UNTOUCHED, changed="", strategy=names.NO_PRUNING, needs=NOTHING)
     rows[FLAGS] = False, False, True
     rows[[FRACTION_PRUNED, PRICE, column(GOODNET, names.FALSE_POSITIVE_RATE), *names.COSTS]] = 0.0
     rows[[REACHED, REGRET]] = np.nan
@@ -143,6 +147,12 @@ def _method_settings(run: FinishedSweep, finetuned: bool) -> dict[str, str]:
     tuning = {"finetune": run.tags["finetune"]} | _params(run, "finetune.") if finetuned else {}
     held_out = {"held_out": run.params["held_out"]} if "held_out" in run.params else {}
     return tuning | _params(run, "strategy.") | held_out
+
+
+def _changed(run: FinishedSweep, finetuned: bool) -> str:
+    """Which settings of the method are not its defaults, as the run says; those of fine-tuning only if `finetuned`."""
+    settings = run.tags.get(names.CHANGED, "").split()
+    return " ".join(name for name in settings if finetuned or not name.startswith("finetune."))
 
 
 def _subject_settings(run: FinishedSweep) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from inspect import signature
 from pathlib import Path
 from uuid import uuid4
 
@@ -82,9 +84,23 @@ def build(settings: DictConfig) -> Experiment:
     tags |= {kind: "true" for kind in ("oracle", "control") if getattr(strategy, kind)}
     tags |= {names.TUNING: finetuning.name} if finetuning else {}
     tags |= {"shift": choices["shift"]} if shift else {}
+    tags |= {
+        names.CHANGED: " ".join(
+            [*_changed("strategy", settings, strategy), *_changed("finetune", settings, finetuning)]
+        )
+    }
     tags |= {"experiment": choices["experiment"]} if choices.get("experiment") else {}
     tags |= {"grid": grid} if (grid := grid_name(settings)) else {}
     return Experiment(badnet, strategy, finetuning, held_out, tracking, tags)
+
+
+def _changed(group: str, settings: DictConfig, made: object) -> Iterator[str]:
+    """The settings of `group` that are not the defaults of the class of what was `made`; seeds apart."""
+    parameters = signature(type(made)).parameters
+    for name, value in flat(settings[group] or OmegaConf.create()).items():
+        default = parameters[name].default if name in parameters else value
+        if name != "seed" and (tuple(value) if isinstance(value, list) else value) != default:
+            yield f"{group}.{name}"
 
 
 def obtain_badnet(settings: DictConfig) -> BadNet:

@@ -27,6 +27,7 @@ CAPTIONS = {
     "runs": "The runs",
     "attacks": "Each method under each attack",
     "areas": "Area under the curve of the smallest ASR",
+    "sensitivity": "Each method with each of its settings",
     "oracles": "Oracles",
     "unattacked": "On networks without a backdoor",
     "not_applicable": "Not applicable",
@@ -144,6 +145,7 @@ def render(comparison: Comparison) -> str:
         sections=[_section(comparison, verdict) for verdict in comparison.verdicts if len(verdict.ranking)],
         trade_offs=[_picture(drawing) for drawing in comparison.trade_offs],
         curves=[_picture(drawing) for drawing in comparison.curves],
+        strips=[_picture(drawing) for drawing in comparison.strips],
         tables={
             name: _table(CAPTIONS[name], comparison.tables[name]) for name in CAPTIONS if name in comparison.tables
         },

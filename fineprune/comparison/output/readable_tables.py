@@ -58,6 +58,7 @@ COLUMNS = [
     Column("point", "budget", "allowed fall of accuracy on clean validation images; end: the last step", numeric=False),
     Column("rank", "rank", "by the GoodNet's mean DER; equal to a tenth of a point, equal rank"),
     Column("method", "method", numeric=False),
+    Column("settings", "settings", numeric=False),
     _percent("goodnet_asr", "G ASR", "attack success rate against the GoodNet"),
     _percent("goodnet_accuracy", "G clean", "accuracy of the GoodNet on clean test images"),
     _percent("goodnet_der", "G DER", "defence effectiveness rating of the GoodNet; 50 is doing nothing"),
@@ -98,11 +99,13 @@ def columns(table: pd.DataFrame) -> list[Column]:
 
 
 def with_texts(table: pd.DataFrame) -> pd.DataFrame:
-    """`table` with the texts `removal` and `verdict`, which are made from other columns."""
+    """`table` with the texts `removal`, `verdict` and `settings`, which are made from other columns."""
     if "removed" in table:
         table = table.assign(removal=table["removed"].map({True: "yes", False: "no"}))
     if "differ" in table:
         table = table.assign(verdict=table["differ"].map({True: "yes", False: "can’t tell"}))
+    if "default" in table:
+        table = table.assign(settings=table["default"].map({True: "defaults", False: ""}))
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 from fineprune.comparison.contents import Comparison
@@ -16,7 +17,8 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
         texts[f"{name}.csv"] = table.to_csv(index=False)
         texts[f"{name}.md"] = readable_tables.markdown(table)
         texts[f"{name}.tex"] = readable_tables.latex(table)
-    for drawing in (*comparison.matrices, *comparison.trade_offs, *comparison.curves, *comparison.ranks.values()):
+    pictures = (comparison.matrices, comparison.trade_offs, comparison.curves, comparison.strips)
+    for drawing in (*chain(*pictures), *comparison.ranks.values()):
         texts[f"{drawing.name}.svg"] = drawing.svg
     texts["report.html"] = html_page.render(comparison)
     for name, text in texts.items():
