@@ -215,7 +215,7 @@ class Comparison:
                 f"sensitivity_{answer.point}",
                 f"At {answer.name}",
                 f"DER of each method at {answer.name} with each of its settings; the table has the figures.",
-                partial(strips, rows, self.looks),
+                partial(strips, rows),
             )
             for answer in self.answers
             if len(rows := table[table["point"] == answer.point])

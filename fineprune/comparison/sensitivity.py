@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fineprune.comparison.figure_style import WIDTH, label, legend
 from fineprune.comparison.ranking import SCORE, blocks, means
-from fineprune.report.palette import INK, REST, Look
+from fineprune.report.palette import INK, REST
 
 METHOD = ["point", "budget", "method"]
 
@@ -36,7 +34,7 @@ def _default(table: pd.DataFrame) -> pd.Series[bool]:
     return least & (least.groupby([table["point"], table["plain"]]).transform("sum") == 1)
 
 
-def strips(table: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
+def strips(table: pd.DataFrame) -> Figure:
     """The DER of each setting at one point: a line for each method, a mark for each of its settings, full by default.
 
     `table` holds the rows of `sensitivity` at that point. The methods whose settings matter least stand on top.
@@ -48,10 +46,9 @@ def strips(table: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
     for row, plain in enumerate(spread.index):
         settings = table[table["plain"] == plain]
         axes.hlines(row, 100 * settings[SCORE].min(), 100 * settings[SCORE].max(), color=REST, lw=0.8)
-        for setting in settings.to_dict("records"):
-            look = looks[setting["method"]]
-            filling = look.colour if setting["default"] else "none"
-            axes.plot(100 * setting[SCORE], row, ls="", marker="o", ms=6, color=look.colour, mfc=filling, mew=1.4)
+        for setting in settings.sort_values("default").to_dict("records"):
+            filling = INK if setting["default"] else "none"
+            axes.plot(100 * setting[SCORE], row, ls="", marker="o", ms=6, color=INK, mfc=filling, mew=1.4)
     axes.set_yticks(range(len(spread)), [label(str(plain)) for plain in spread.index], fontsize=8.5)
     marks = {"its defaults": INK, "other settings": "none"}
     lines = [Line2D([], [], ls="", marker="o", color=INK, mfc=filling, label=name) for name, filling in marks.items()]
