@@ -11,7 +11,7 @@ from PIL import Image
 from pydantic import Field
 
 from fineprune.checks import Fraction, Natural, NonNegative, Positive, checked
-from fineprune.data.split import Images, Labels, Split
+from fineprune.data.split import Images, Labels, Split, Subset
 
 Quality = Annotated[int, Field(ge=1, le=95)]  # beyond it Pillow's files only grow
 
@@ -85,26 +85,15 @@ class WrongLabels(Shift):
         return wrong
 
 
-class Shifted(Split):
-    """The images of `source` under a `shift`."""
+class Shifted(Subset):
+    """All images of `source` under a `shift`."""
 
     def __init__(self, source: Split, shift: Shift) -> None:
-        self._source, self._shift, self.scale = source, shift, source.scale
-        self.labels, self.true_labels = shift.labels(source.labels), source.true_labels
-
-    @property
-    def white(self) -> float:
-        return self._source.white
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return self._source.shape
+        super().__init__(source, np.arange(len(source)))
+        self._shift, self.labels = shift, shift.labels(self.labels)
 
     def pixels(self, start: int, stop: int) -> Images:
-        return self._shift.images(self._source.pixels(start, stop), start)
-
-    def landmarks(self, start: int, stop: int) -> Images | None:
-        return self._source.landmarks(start, stop)
+        return self._shift.images(super().pixels(start, stop), start)
 
     def _fingerprint(self, sha: hashlib._Hash) -> None:
         for _, images in self.blocks():
