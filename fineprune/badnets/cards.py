@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from fineprune import names
+from fineprune import errors, names
 from fineprune.errors import DataError, plain
 
 WHAT = ["data", "trained on", "architecture", "attack", "epochs", "poison_rate", "trigger", "target", "settings"]
@@ -102,7 +102,8 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 def markdown(table: pd.DataFrame) -> str:
     """The same as a Markdown table."""
     shown = readable(table)
-    lines = [list(map(str, shown)), ["---"] * len(shown.columns), *shown.to_numpy().tolist()]
+    rows = shown.map(errors.markdown).to_numpy().tolist()
+    lines = [list(map(str, shown)), ["---"] * len(shown.columns), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
-from fineprune.errors import ConfigError
+from fineprune.errors import SECRET, ConfigError, without_secrets
 
 PACKAGES = ("fineprune", "strategies")
 
@@ -52,9 +52,23 @@ def _makes(target: Any, kind: type) -> bool:
         return False
 
 
-def flat(settings: DictConfig) -> dict[str, Any]:
-    """The resolved settings, one entry for each value, with keys such as `data.pixel_scale`."""
+def check_no_password(settings: Any) -> None:
+    """Raise ConfigError if a setting, as entered, is an address with a user or a password."""
+    if OmegaConf.is_config(settings):
+        settings = OmegaConf.to_container(settings, resolve=False)
+    if isinstance(settings, str) and SECRET.search(settings):
+        raise ConfigError(
+            f"expected settings without passwords, which others can see, got '{without_secrets(settings)}': set the "
+            "environment variable MLFLOW_TRACKING_URI to the whole address"
+        )
+    for part in settings.values() if isinstance(settings, dict) else settings if isinstance(settings, list) else ():
+        check_no_password(part)
+
+
+def flat(settings: DictConfig) -> dict[str, str]:
+    """The resolved settings as texts without passwords, one for each value, with keys such as `data.pixel_scale`."""
     import pandas as pd
 
     nested = OmegaConf.to_container(settings, resolve=True)
-    return {str(key): value for key, value in pd.json_normalize(nested).iloc[0].items()}  # type: ignore[arg-type]
+    rows = pd.json_normalize(nested)  # type: ignore[arg-type]
+    return {str(key): without_secrets(value) for key, value in rows.iloc[0].items()}

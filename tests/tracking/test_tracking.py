@@ -22,7 +22,7 @@ from nets import tiny
 from samples import pictures
 
 from fineprune.errors import ConfigError, DataError, FinepruneError, TrackingError
-from fineprune.files import save_model
+from fineprune.files import machine, save_model
 from fineprune.report import records
 from fineprune.report.records import Record
 from fineprune.tracking import MlflowTracking, NoTracking, publish
@@ -284,7 +284,7 @@ def test_looking_for_finished_runs_makes_no_store(fresh: MlflowTracking, tmp_pat
 
 @pytest.mark.parametrize(
     ("host", "alive", "status"),
-    [(socket.gethostname(), False, "KILLED"), (socket.gethostname(), True, "RUNNING"), ("other", False, "RUNNING")],
+    [(machine(), False, "KILLED"), (machine(), True, "RUNNING"), ("other", False, "RUNNING")],
 )
 def test_a_run_whose_process_is_no_more_is_ended_when_its_job_runs_again(
     host: str, alive: bool, status: str, tracking: MlflowTracking
@@ -349,6 +349,12 @@ def test_no_tracking_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ('"key": "x\' or 1"', "got: key "),
         ('"steps": {"x": [1], "step": [1, 2]}', "got: metrics with unlike numbers of steps"),
         ('"metrics": {"x": "high"}', "could not convert string to float"),
+        ('"metrics": {"x": 1e999}', "got: an infinite metric"),
+        ('"steps": {"x": [-Infinity]}', "got: an infinite metric"),
+        ('"started": Infinity', "cannot convert float infinity"),
+        ('"files": [".ssh"]', "got: file name '.ssh'"),
+        ('"files": ["id_rsa"]', "got: file name 'id_rsa'"),
+        ('"nets": {"performance.csv": 0}', "got: file name 'performance.csv'"),
     ],
 )
 def test_a_record_that_is_not_as_written_is_said(text: str | None, message: str, folder: Path) -> None:
