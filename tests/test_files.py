@@ -5,12 +5,14 @@ import stat
 import subprocess
 import sys
 import time
+from io import StringIO
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from fineprune.errors import FinepruneError
-from fineprune.files import digest, is_alive, machine, open_own, write_text, written_aside
+from fineprune.files import csv, digest, is_alive, machine, open_own, write_text, written_aside
 
 
 def test_what_is_written_takes_its_name_at_the_end(tmp_path: Path) -> None:
@@ -150,3 +152,11 @@ def test_the_file_then_its_name_are_made_to_last(tmp_path: Path, monkeypatch: py
 def test_digest_is_sha_256(tmp_path: Path) -> None:
     write_text(tmp_path / "abc", "abc")
     assert digest(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_no_text_of_a_csv_file_is_a_formula_and_numbers_are_as_they_were() -> None:
+    texts = ["=1+1", "+1", "-1", "@SUM(A1)", "a=b", ""]
+    table = pd.DataFrame({"text": texts, "number": [-1.5, 2, 3, 4, 5, float("nan")]})
+    again = pd.read_csv(StringIO(csv(table)), keep_default_na=False, na_values={"number": ""})
+    assert list(again["text"]) == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "a=b", ""]
+    pd.testing.assert_series_equal(again["number"], table["number"])

@@ -23,10 +23,10 @@ def read(folder: Path) -> pd.DataFrame:
     Raises DataError where there is no card, or one is damaged.
     """
     rows = []
-    for path in sorted(folder.glob("[!.]*.json")):
+    for path in filter(Path.is_file, sorted(folder.glob("[!.]*.json"))):
         try:
             rows += [_shown(row) for row in _rows(json.loads(path.read_text()))]
-        except (ValueError, KeyError, TypeError, AttributeError) as reason:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as reason:
             raise DataError(
                 f"expected the card of a BadNet in {path}, got another file: {reason!r}; remove it"
             ) from reason

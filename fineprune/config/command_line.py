@@ -31,7 +31,7 @@ from fineprune.config.choices import CONF, check_packages
 from fineprune.config.instantiate import check_no_password
 from fineprune.config.overrides import readable
 from fineprune.config.start import load_tensorflow
-from fineprune.errors import Doubt, FinepruneError, TrackingError, plain, printable, without_secrets
+from fineprune.errors import ConfigError, Doubt, FinepruneError, TrackingError, line, plain, printable, without_secrets
 
 if TYPE_CHECKING:
     from fineprune.tracking import Tracking
@@ -58,7 +58,11 @@ def run(job: Job, config: str, positional: str | None = None, tensorflow: bool =
     sys.excepthook = _print_bug
     warnings.formatwarning = lambda message, *_, **__: f"warning: {plain(message)}\n"
 
+    begun = False
+
     def task(settings: DictConfig) -> None:
+        nonlocal begun
+        begun = True
         folder = Path(HydraConfig.get().runtime.output_dir)
         grid = grids.Grid.current()
         try:
@@ -85,6 +89,8 @@ def run(job: Job, config: str, positional: str | None = None, tensorflow: bool =
             sys.argv[1:] = readable(sys.argv[1:], positional)
             hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(task)()
         except Exception as error:
+            if _line(error) is None and not begun and not grids.Multirun.begun:
+                error = ConfigError(f"expected settings that can be read, got: {line(error)}; mend their file")
             _leave_or_raise(error, config)
         finally:
             if (grid := grids.Multirun.begun) and not grid.jobs():

@@ -8,27 +8,34 @@ from typing import Any, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
-from fineprune.errors import SECRET, ConfigError, without_secrets
+from fineprune.errors import SECRET, ConfigError, plain, without_secrets
 
 PACKAGES = ("fineprune", "strategies")
 
 
-def instantiate(settings: DictConfig | None, kind: type) -> Any:
-    """The object that `settings._target_` makes from the other settings; None if `settings` is None.
+def instantiate(settings: DictConfig | None, kind: type, or_none: bool = False) -> Any:
+    """The object that `settings._target_` makes from the other settings; with `or_none`, None if there are none.
 
     Raises ConfigError unless that is a class of `kind`, or a function that returns one, written in one of PACKAGES.
     """
     from hydra.utils import instantiate as make
 
-    if settings is None:
+    if settings is None and or_none:
         return None
+    if not isinstance(settings, DictConfig):
+        raise ConfigError(
+            f"expected settings of a {kind.__name__} by name, got {plain(settings)}: take one that --help lists"
+        )
     first, *more = _targets(OmegaConf.to_container(settings, resolve=True))
     if more or not _makes(first, kind):
         raise ConfigError(
             f"expected _target_ to name something in {' or '.join(PACKAGES)} that makes a {kind.__name__}, got "
             f"{(more or [first])[0]!r}: nothing was run; take one of those that --help lists"
         )
-    return make(settings)
+    made = make(settings)
+    if not isinstance(made, kind):
+        raise ConfigError(f"expected settings that make a {kind.__name__}, got _partial_ among them: leave it out")
+    return made
 
 
 def _targets(settings: Any) -> Iterator[Any]:

@@ -60,7 +60,7 @@ def build(settings: DictConfig) -> Experiment:
     """Make what `settings` names, the cheap parts first, so that a mistake shows early."""
     strategy: Strategy = instantiate(settings.strategy, Strategy)
     tracking: Tracking = instantiate(settings.tracking, Tracking)
-    finetuning: FineTuning | None = instantiate(settings.finetune, FineTuning)
+    finetuning: FineTuning | None = instantiate(settings.finetune, FineTuning, or_none=True)
     held_out = check_held_out(settings.held_out)
     budgets.check(settings.budgets)
     check_quiet(settings.quiet)
