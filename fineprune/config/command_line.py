@@ -58,11 +58,7 @@ def run(job: Job, config: str, positional: str | None = None, tensorflow: bool =
     sys.excepthook = _print_bug
     warnings.formatwarning = lambda message, *_, **__: f"warning: {plain(message)}\n"
 
-    begun = False
-
     def task(settings: DictConfig) -> None:
-        nonlocal begun
-        begun = True
         folder = Path(HydraConfig.get().runtime.output_dir)
         grid = grids.Grid.current()
         try:
@@ -87,15 +83,30 @@ def run(job: Job, config: str, positional: str | None = None, tensorflow: bool =
                 return
             check_packages()
             sys.argv[1:] = readable(sys.argv[1:], positional)
-            hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(task)()
+            _compose(config, task)
         except Exception as error:
-            if _line(error) is None and not begun and not grids.Multirun.begun:
-                error = ConfigError(f"expected settings that can be read, got: {line(error)}; mend their file")
             _leave_or_raise(error, config)
         finally:
             if (grid := grids.Multirun.begun) and not grid.jobs():
                 grid.undo()
                 _remove_empty(grid.folder)
+
+
+def _compose(config: str, task: Callable[[DictConfig], None]) -> None:
+    """Have Hydra compose the settings, and call `task` with them, once or for each job."""
+    begun = False
+
+    def begin(settings: DictConfig) -> None:
+        nonlocal begun
+        begun = True
+        task(settings)
+
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(begin)()
+    except Exception as error:
+        if begun or grids.Multirun.begun or _line(error) is not None:
+            raise
+        raise ConfigError(f"expected settings that can be read, got: {line(error)}; mend their file") from error
 
 
 @contextmanager
