@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast compare study study-full attacks lint docs ui lock clean
+.PHONY: help demo test fast compare study study-full attacks lint docs ui lock audit clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -63,6 +63,9 @@ ui: .venv/installed ## browse what was logged, in the MLflow UI on http://127.0.
 lock: ## update the pinned versions; needs uv
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --upgrade \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements.lock
+
+audit: ## look up known vulnerabilities of the pinned versions; needs uv and the network
+	uvx pip-audit --disable-pip --require-hashes -r requirements.lock
 
 clean: ## remove the environment and everything generated, but no data and no model
 	rm -rf .venv outputs mlruns .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -5,9 +5,16 @@ docs/reference/errors.md lists them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from itertools import islice
 from typing import Any
+from unicodedata import category
+
+# In an address: the user and the password before the host, or a parameter. Bounded, since a hostile text may be long.
+SECRET = re.compile(
+    r"(?<=://)(?!/)\S{1,300}@|(?<=[?&])(password|passwd|pwd|secret|\w{0,30}token)=[^&\s]+", re.IGNORECASE
+)
 
 
 class FinepruneError(Exception):
@@ -51,13 +58,29 @@ class Doubt(UserWarning):
 
 def plain(text: Any) -> str:
     """What a file, a server or a library says, for a terminal: on one line, with nothing that a terminal obeys."""
-    one_line = " ".join(str(text).split())
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in one_line)
+    return printable(without_secrets(" ".join(str(text).split())))
+
+
+def printable(text: str) -> str:
+    """`text`, line by line, with escapes for what a terminal obeys."""
+    return "".join(
+        char if char.isprintable() or char == "\n" or category(char) == "Zs" else ascii(char)[1:-1] for char in text
+    )
+
+
+def without_secrets(text: Any) -> str:
+    """`text` with *** for the users and passwords of the addresses in it."""
+    return SECRET.sub(lambda secret: f"{secret[1]}=***" if secret[1] else "***@", str(text))
+
+
+def markdown(text: str) -> str:
+    """`text` for a cell or a sentence in Markdown: shown as it is, neither HTML nor a link, a code or a column."""
+    return re.sub(r"[\\`|]|(?<=\])\(", r"\\\g<0>", text).replace("&", "&amp;").replace("<", "&lt;")
 
 
 def line(reason: Any) -> str:
     """The same as part of a message: short."""
-    text = plain(reason)
+    text = plain(str(reason)[:4000])
     return text if len(text) <= 300 else f"{text[:300]}…"
 
 

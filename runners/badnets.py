@@ -14,20 +14,19 @@ from fineprune.config import command_line
 
 def badnets(settings: DictConfig, folder: Path) -> None:
     """Read the cards, average, print, write `badnets.csv` and `badnets.md`."""
-    from rich.console import Console
-
     from fineprune.badnets import cards
-    from fineprune.files import write_text
+    from fineprune.files import csv, write_text
     from fineprune.report import tables
+    from fineprune.report.terminal import console
 
     each = cards.read(Path(settings.cache))
     averages = cards.averages(each)
-    write_text(folder / "badnets.csv", each.to_csv(index=False))
+    write_text(folder / "badnets.csv", csv(each))
     write_text(folder / "badnets.md", cards.markdown(averages))
-    console = Console()
+    terminal = console()
     for table in tables.badnet_tables(averages):
-        console.print(table)
-    console.print(f"each network: {folder / 'badnets.csv'}", soft_wrap=True)
+        terminal.print(table)
+    terminal.print(f"each network: {folder / 'badnets.csv'}", soft_wrap=True)
 
 
 def main() -> None:

@@ -16,13 +16,12 @@ from fineprune.config import command_line
 
 def compare(settings: DictConfig, folder: Path) -> None:
     """Read the runs back, compare, write tables, pictures and `report.html`, print the answer, log it."""
-    from rich.console import Console
-
     from fineprune.comparison import Bar, Comparison
     from fineprune.comparison.output import log_record, result_files, terminal
     from fineprune.config.instantiate import flat, instantiate
     from fineprune.progress import stage
     from fineprune.report import records
+    from fineprune.report.terminal import console
     from fineprune.tracking import Tracking
 
     started = records.now()
@@ -37,12 +36,11 @@ def compare(settings: DictConfig, folder: Path) -> None:
         comparison = Comparison(runs, ", ".join(part for part in which if part), bar, command)
         records.withdraw(folder)
         files = result_files.write(comparison, folder)
-    console = Console()
-    terminal.show(comparison, console)
-    console.print(f"tables and pictures: {folder}", soft_wrap=True, markup=False, highlight=False)
-    console.print(f"report: {files[-1]}", soft_wrap=True, markup=False, highlight=False)
-    params = {key: str(value) for key, value in flat(settings).items()}
-    records.write(log_record.record(comparison, started, params, tracking.context(), files), folder)
+    screen = console()
+    terminal.show(comparison, screen)
+    screen.print(f"tables and pictures: {folder}", soft_wrap=True)
+    screen.print(f"report: {files[-1]}", soft_wrap=True)
+    records.write(log_record.record(comparison, started, flat(settings), tracking.context(), files), folder)
     command_line.publish(tracking, folder)
 
 

@@ -15,11 +15,10 @@ from fineprune.config import command_line
 
 def evaluate(settings: DictConfig, folder: Path) -> None:
     """Load, measure, print the table, write `evaluation.json`."""
-    from rich.console import Console
-
     from fineprune.config import setup
-    from fineprune.files import write_json, write_text
+    from fineprune.files import csv, write_json, write_text
     from fineprune.report import tables
+    from fineprune.report.terminal import console
     from fineprune.sweeping import layer_table, single_net
 
     pruned = str(settings.pruned)  # first, so that its absence shows before anything is trained
@@ -29,12 +28,12 @@ def evaluate(settings: DictConfig, folder: Path) -> None:
     layers = layer_table.layers({"badnet": badnet.model, "pruned": net})
     setup.save_settings(settings, folder)
     write_json(folder / "evaluation.json", rates)
-    write_text(folder / "layers.csv", layers.to_csv(index=False))
-    console = Console()
-    console.print(tables.nets_table(rates))
+    write_text(folder / "layers.csv", csv(layers))
+    terminal = console()
+    terminal.print(tables.nets_table(rates))
     for table in tables.layer_tables(layers):
-        console.print(table)
-    console.print(f"the same as JSON: {folder / 'evaluation.json'}", soft_wrap=True)
+        terminal.print(table)
+    terminal.print(f"the same as JSON: {folder / 'evaluation.json'}", soft_wrap=True)
 
 
 def main() -> None:

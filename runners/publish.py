@@ -13,17 +13,16 @@ from fineprune.config import command_line
 
 
 def publish(settings: DictConfig, folder: Path) -> None:
-    """Read the folder, find where it was to be logged, log what is missing there."""
+    """Read the folder, and log what is missing where the settings say: the folder may be a stranger's."""
+    from fineprune.config.instantiate import instantiate
     from fineprune.errors import ConfigError, plain
-    from fineprune.report import records
-    from fineprune.tracking.mlflow import MlflowTracking
+    from fineprune.tracking import MlflowTracking, Tracking
 
-    params = records.read(Path(settings.folder)).params
-    experiment, uri = (settings.tracking[key] or params.get(f"tracking.{key}") for key in ("experiment", "uri"))
-    if not experiment or not uri:
-        raise ConfigError("expected tracking.experiment and tracking.uri, got a run with tracking=none: set both")
-    MlflowTracking(experiment, uri).publish(Path(settings.folder))
-    print(plain(f"in MLflow at {uri}, experiment {experiment}"))
+    tracking = instantiate(settings.tracking, Tracking)
+    if not isinstance(tracking, MlflowTracking):
+        raise ConfigError("expected a tracking that keeps runs, got tracking=none: take tracking=mlflow")
+    tracking.publish(Path(settings.folder))
+    print(plain(f"in MLflow at {tracking.uri}, experiment {tracking.experiment}"))
 
 
 def main() -> None:

@@ -14,12 +14,11 @@ from fineprune.config import command_line, grids
 
 def sweep(settings: DictConfig, folder: Path) -> grids.Ended:
     """Load, plan, measure, report, log; in a grid, only the runs that have not finished before."""
-    from rich.console import Console
-
     from fineprune.config import setup
     from fineprune.errors import NotApplicable, plain
     from fineprune.progress import stage
     from fineprune.report import headline, records, run_folder
+    from fineprune.report.terminal import console
     from fineprune.sweeping.plan import plan
     from fineprune.sweeping.run import run
 
@@ -50,9 +49,9 @@ def sweep(settings: DictConfig, folder: Path) -> grids.Ended:
     if settings.quiet and not in_grid:
         print(plain(f"{record.name}: {ended.headline}, {folder}"))
     elif not in_grid:
-        run_folder.show(result, console := Console())
-        console.print(f"table, plot and pruned nets: {folder}", soft_wrap=True)
-        console.print(f"plot: {folder / 'curve.png'}", soft_wrap=True)
+        run_folder.show(result, terminal := console())
+        terminal.print(f"table, plot and pruned nets: {folder}", soft_wrap=True)
+        terminal.print(f"plot: {folder / 'curve.png'}", soft_wrap=True)
     command_line.publish(parts.tracking, folder)
     return ended
 

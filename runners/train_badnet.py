@@ -16,13 +16,12 @@ from fineprune.config import command_line, grids
 
 def train_badnet(settings: DictConfig, folder: Path) -> grids.Ended:
     """Train, print, write `card.json`, `triggers.png` and `triggers.pdf`."""
-    from rich.console import Console
-
     from fineprune.config import setup
     from fineprune.errors import ConfigError
     from fineprune.files import write_json
     from fineprune.report import pictures, tables
     from fineprune.report.curve import FORMATS, save_figure
+    from fineprune.report.terminal import console
 
     badnet = setup.obtain_badnet(settings)
     if not badnet.card:
@@ -34,11 +33,11 @@ def train_badnet(settings: DictConfig, folder: Path) -> grids.Ended:
         for suffix in FORMATS:
             save_figure(figure, folder / f"triggers.{suffix}")
     if grids.Grid.current() is None:
-        console = Console()
-        console.print(tables.epochs_table(badnet.card))
-        console.print(f"network: {Path(settings.badnet.cache) / badnet.card['network']}", soft_wrap=True)
+        terminal = console()
+        terminal.print(tables.epochs_table(badnet.card))
+        terminal.print(f"network: {Path(settings.badnet.cache) / badnet.card['network']}", soft_wrap=True)
         if badnet.card["asr"]:
-            console.print(f"triggers: {folder / 'triggers.png'}", soft_wrap=True)
+            terminal.print(f"triggers: {folder / 'triggers.png'}", soft_wrap=True)
     return grids.Ended(headline=_headline(badnet.card))
 
 

@@ -4,12 +4,15 @@ import os
 import stat
 import subprocess
 import sys
+import time
+from io import StringIO
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from fineprune.errors import FinepruneError
-from fineprune.files import digest, is_alive, write_text, written_aside
+from fineprune.files import csv, digest, is_alive, machine, open_own, write_text, written_aside
 
 
 def test_what_is_written_takes_its_name_at_the_end(tmp_path: Path) -> None:
@@ -79,18 +82,55 @@ def ended() -> int:
     return process.pid
 
 
+def half_written(folder: Path, *names: str, hours: float = 0) -> set[str]:
+    """Files of these names in `folder`, not changed for some `hours`."""
+    for name in names:
+        (folder / name).write_text("half")
+        os.utime(folder / name, (then := time.time() - 3600 * hours, then))
+    return set(names)
+
+
 def test_what_killed_processes_left_is_removed_and_what_others_write_is_not(tmp_path: Path, ended: int) -> None:
-    left = {f".{process}.0123abcd.a.txt" for process in (ended, os.getpid())} | {f".{ended}.0123abcd.a.txt-journal"}
-    others = {
-        f".{os.getppid()}.0123abcd.a.txt",
-        f".{ended}.0123abcd.b.txt",
-        f"{ended}.0123abcd.a.txt",
-        f".{ended}.a.txt",
-    }
-    for name in left | others:
-        (tmp_path / name).write_text("half")
+    here = machine()
+    half_written(tmp_path, *(f".{here}.{process}.0123abcd.a.txt" for process in (ended, os.getpid())))
+    half_written(tmp_path, f".{here}.{ended}.0123abcd.a.txt-journal")
+    others = half_written(
+        tmp_path,
+        f".{here}.{os.getppid()}.0123abcd.a.txt",
+        f".{here}.{ended}.0123abcd.b.txt",
+        f"{here}.{ended}.0123abcd.a.txt",
+        f".{here}.{ended}.a.txt",
+    )
     write_text(tmp_path / "a.txt", "whole")
     assert {path.name for path in tmp_path.iterdir()} == {"a.txt", *others}
+
+
+def test_another_machine_s_half_written_files_are_left_alone_for_a_day(tmp_path: Path, ended: int) -> None:
+    kept = half_written(tmp_path, f".0badcafe.{ended}.0123abcd.a.txt", hours=23)
+    half_written(tmp_path, f".0badcafe.{os.getppid()}.4567abcd.a.txt", hours=25)
+    write_text(tmp_path / "a.txt", "whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", *kept}
+
+
+def test_leftovers_that_cannot_be_removed_are_none_of_the_writer_s_business(tmp_path: Path, ended: int) -> None:
+    (tmp_path / f".{machine()}.{ended}.0123abcd.a.txt").mkdir()
+    write_text(tmp_path / "a.txt", "whole")
+    assert (tmp_path / "a.txt").read_text() == "whole"
+
+
+def test_only_a_file_of_one_name_in_the_folder_itself_is_opened_as_one_s_own(tmp_path: Path) -> None:
+    plain, twice = tmp_path / "plain", tmp_path / "twice"
+    plain.write_text("mine")
+    with open_own(plain) as file:
+        assert file.read() == b"mine"
+    twice.write_text("somebody's")
+    (tmp_path / "hard").hardlink_to(twice)
+    (tmp_path / "soft").symlink_to(plain)
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("twice", "hard", "soft", "folder", "pipe"):
+        with pytest.raises(OSError, match="a link, a folder, a pipe or a device"):
+            open_own(tmp_path / name)
 
 
 def test_which_processes_are_alive(ended: int) -> None:
@@ -112,3 +152,11 @@ def test_the_file_then_its_name_are_made_to_last(tmp_path: Path, monkeypatch: py
 def test_digest_is_sha_256(tmp_path: Path) -> None:
     write_text(tmp_path / "abc", "abc")
     assert digest(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_no_text_of_a_csv_file_is_a_formula_and_numbers_are_as_they_were() -> None:
+    texts = ["=1+1", "+1", "-1", "@SUM(A1)", "a=b", ""]
+    table = pd.DataFrame({"text": texts, "number": [-1.5, 2, 3, 4, 5, float("nan")]})
+    again = pd.read_csv(StringIO(csv(table)), keep_default_na=False, na_values={"number": ""})
+    assert list(again["text"]) == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "a=b", ""]
+    pd.testing.assert_series_equal(again["number"], table["number"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from fineprune import names
+from fineprune import errors, names
 from fineprune.errors import DataError, plain
 
 WHAT = ["data", "trained on", "architecture", "attack", "epochs", "poison_rate", "trigger", "target", "settings"]
@@ -23,10 +23,10 @@ def read(folder: Path) -> pd.DataFrame:
     Raises DataError where there is no card, or one is damaged.
     """
     rows = []
-    for path in sorted(folder.glob("[!.]*.json")):
+    for path in filter(Path.is_file, sorted(folder.glob("[!.]*.json"))):
         try:
             rows += [_shown(row) for row in _rows(json.loads(path.read_text()))]
-        except (ValueError, KeyError, TypeError, AttributeError) as reason:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as reason:
             raise DataError(
                 f"expected the card of a BadNet in {path}, got another file: {reason!r}; remove it"
             ) from reason
@@ -102,7 +102,8 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 def markdown(table: pd.DataFrame) -> str:
     """The same as a Markdown table."""
     shown = readable(table)
-    lines = [list(map(str, shown)), ["---"] * len(shown.columns), *shown.to_numpy().tolist()]
+    rows = shown.map(errors.markdown).to_numpy().tolist()
+    lines = [list(map(str, shown)), ["---"] * len(shown.columns), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 

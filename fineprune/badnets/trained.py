@@ -6,6 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,15 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 from filelock import FileLock
+from pydantic import BaseModel, ValidationError
 
 from fineprune.attacks.base import Attack
 from fineprune.attacks.poisoning import PoisonedSplit
 from fineprune.badnets.source import BadNet, Source, architecture_named, build
 from fineprune.badnets.training import measure, train
-from fineprune.checks import call
+from fineprune.checks import Fraction, call
 from fineprune.data.split import CLEAN_TEST, Data, Split
-from fineprune.errors import ConfigError, DataError
+from fineprune.errors import ConfigError, DataError, FinepruneError, some
 from fineprune.files import digest, save_model, write_json
 from fineprune.identity import code
 from fineprune.names import WEAK
@@ -30,6 +32,17 @@ from fineprune.training.fit import Recipe
 from fineprune.untrusted import network_files
 
 TRAINING = ("attacks", "badnets", "data", "network", "training")  # of fineprune, what a training can depend on
+
+
+class Card(BaseModel):
+    """What has to be in a card to be shown."""
+
+    clean_accuracy: Fraction
+    asr: dict[str, Fraction]
+    measured_on: dict[str, str]
+    epochs: list[dict[str, Fraction]]
+    network: str
+    attack: dict[str, Any]
 
 
 class Trained(Source):
@@ -49,11 +62,12 @@ class Trained(Source):
             settings = self._settings(train, attack, seed)
         key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
         path = self.cache / f"{data.name}-{attack.name}-{settings['architecture']}-{key}.h5"
-        self.cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            if not _finished(path):
-                self._train(path, poisoned, attack, seed, settings)
-            card = self._card(path, poisoned, attack)
+        if not _finished(path):
+            self.cache.mkdir(parents=True, exist_ok=True)
+            with FileLock(path.with_suffix(".lock")):
+                if not _finished(path):  # by another process
+                    self._train(path, poisoned, attack, seed, settings)
+        card = self._card(path, poisoned, attack)
         for trigger, asr in card["asr"].items():
             if asr < WEAK:
                 warnings.warn(
@@ -67,10 +81,16 @@ class Trained(Source):
     def _card(self, path: Path, data: Data, attack: Attack) -> dict[str, Any]:
         """The card of the network, its rates measured anew where they are those of other test images."""
         card: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
+        if why := _damage(card, attack):
+            raise DataError(
+                f"expected the card of a BadNet in {path.with_suffix('.json')}, got another: {why}; remove it, to "
+                "have the network trained anew"
+            )
         if card["measured_on"] != _digests(_measured_splits(data, attack)):
             with stage("measuring the BadNet on these test images"):
                 card |= _rates(network_files.load_model(path), _measured_splits(data, attack))
-            write_json(path.with_suffix(".json"), card)
+            with suppress(FinepruneError):  # of a folder that is somebody else's
+                write_json(path.with_suffix(".json"), card)
         return card
 
     def _splits(self, data: Data, attack: Attack) -> tuple[Split, Data]:
@@ -146,8 +166,20 @@ def _code(train: Split, attack: Attack) -> str:
 
 
 def _finished(path: Path) -> bool:
+    if not path.is_file() or not path.with_suffix(".json").is_file():
+        return False  # a pipe would wait for somebody to write
     try:
         card = json.loads(path.with_suffix(".json").read_text())
         return bool(card["sha256"] == digest(path))
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return False
+
+
+def _damage(card: Mapping[str, Any], attack: Attack) -> str:
+    """What is wrong with a card; empty if nothing is."""
+    try:
+        Card.model_validate(card)
+    except ValidationError as reason:
+        first = reason.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return "" if set(card["asr"]) == set(attack.triggers) else f"asr of {some(card['asr'])}"

@@ -79,7 +79,7 @@ def _chosen(group: str, given: Any, kind: type, seed: int) -> Any:
     check(group, given, choices(group))
     with initialize_config_dir(str(CONF), version_base="1.3"):
         settings = compose("sweep", [f"{group}={given}", f"seed={seed}"])
-    return instantiate(settings[group], kind)
+    return instantiate(settings[group], kind, or_none=group == "finetune")
 
 
 def _network(given: Any) -> keras.Model:

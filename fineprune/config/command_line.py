@@ -6,14 +6,16 @@ import errno
 import io
 import os
 import shlex
+import signal
 import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -21,13 +23,15 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from fineprune.config import grids, mistakes
 from fineprune.config import help as help_of
 from fineprune.config.choices import CONF, check_packages
+from fineprune.config.instantiate import check_no_password
 from fineprune.config.overrides import readable
 from fineprune.config.start import load_tensorflow
-from fineprune.errors import Doubt, FinepruneError, TrackingError, plain
+from fineprune.errors import ConfigError, Doubt, FinepruneError, TrackingError, line, plain, printable, without_secrets
 
 if TYPE_CHECKING:
     from fineprune.tracking import Tracking
@@ -40,6 +44,10 @@ ConfigStore.instance().store(
 )
 
 
+class Stopped(KeyboardInterrupt):
+    """A signal asks the process to end: Ctrl-C, a terminal that is closed, a cluster before it kills."""
+
+
 def run(job: Job, config: str, positional: str | None = None, tensorflow: bool = True) -> None:
     """Run `job(settings, run folder)` under Hydra with the settings of `conf/<config>.yaml` and the command line.
 
@@ -47,12 +55,14 @@ def run(job: Job, config: str, positional: str | None = None, tensorflow: bool =
     KEY=VALUE is the value of the setting `positional`. If the job needs TensorFlow, `tensorflow` loads it first.
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach this function rather than Hydra's own printing
+    sys.excepthook = _print_bug
     warnings.formatwarning = lambda message, *_, **__: f"warning: {plain(message)}\n"
 
     def task(settings: DictConfig) -> None:
         folder = Path(HydraConfig.get().runtime.output_dir)
         grid = grids.Grid.current()
         try:
+            check_no_password(settings)
             if tensorflow:
                 _load_tensorflow(quietly=bool(settings.get("quiet")))
             if grid:
@@ -60,28 +70,74 @@ def run(job: Job, config: str, positional: str | None = None, tensorflow: bool =
             else:
                 job(settings, folder)
         except Exception as error:
-            if _line(error) is not None:
-                _remove_empty(folder)
             _leave_or_raise(error, config)
-        _remove_empty(folder)
+        finally:
+            _remove_empty(folder)
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a results table must not fail over a ′
+    with _until_stopped():
+        try:
+            if {"-h", "--help"} & set(sys.argv[1:]):
+                print(help_of.text(config, sys.argv[1:]), end="")
+                return
+            check_packages()
+            sys.argv[1:] = readable(sys.argv[1:], positional)
+            _compose(config, task)
+        except Exception as error:
+            _leave_or_raise(error, config)
+        finally:
+            if (grid := grids.Multirun.begun) and not grid.jobs():
+                grid.undo()
+                _remove_empty(grid.folder)
+
+
+def _compose(config: str, task: Callable[[DictConfig], None]) -> None:
+    """Have Hydra compose the settings, and call `task` with them, once or for each job."""
+    begun = False
+
+    def begin(settings: DictConfig) -> None:
+        nonlocal begun
+        begun = True
+        task(settings)
+
     try:
-        if {"-h", "--help"} & set(sys.argv[1:]):
-            print(help_of.text(config, sys.argv[1:]), end="")
-            return
-        check_packages()
-        sys.argv[1:] = readable(sys.argv[1:], positional)
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(task)()
-    except KeyboardInterrupt:
-        sys.exit("stopped")
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(begin)()
     except Exception as error:
-        _leave_or_raise(error, config)
-    finally:
-        if (grid := grids.Multirun.begun) and not grid.jobs():
-            grid.undo()
-            _remove_empty(grid.folder)
+        if begun or grids.Multirun.begun or _line(error) is not None:
+            raise
+        raise ConfigError(f"expected settings that can be read, got: {line(error)}; mend their file") from error
+
+
+@contextmanager
+def _until_stopped() -> Iterator[None]:
+    """Turn a signal to end into Stopped within the block, and leave with its status, 128 and its number."""
+    received: list[int] = []
+
+    def stop(number: int, _: Any) -> None:
+        # A cluster may send it to every process of a job, and again: what tidies up goes on. A second Ctrl-C ends it.
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGINT else signal.SIG_IGN)
+        received.append(number)
+        raise Stopped(signal.Signals(number).name)
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, stop)
+    try:
+        yield
+    except BaseException:
+        # Compiled code makes other errors of it.
+        if not received:
+            raise
+        with suppress(OSError):  # the terminal may be gone
+            print("stopped", file=sys.stderr)
+        sys.exit(128 + received[0])
+
+
+def _print_bug(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+    """Print the traceback of `error`, which may quote a stranger, with nothing that a terminal obeys."""
+    print(printable(without_secrets("".join(traceback.format_exception(error)))), end="", file=sys.stderr)
 
 
 def _load_tensorflow(quietly: bool) -> None:
@@ -97,7 +153,8 @@ def publish(tracking: Tracking, folder: Path) -> None:
     try:
         tracking.publish(folder)
     except TrackingError as reason:
-        later = f"python -m runners.publish {shlex.quote(str(folder))}"
+        where = [text for text in HydraConfig.get().overrides.task if text.startswith("tracking.")]
+        later = shlex.join(["python", "-m", "runners.publish", str(folder), *where])
         print(f"warning: not logged yet, {plain(reason)}. The results are whole: later, {later}", file=sys.stderr)
 
 
@@ -119,7 +176,7 @@ def _in_grid(grid: grids.Grid, job: Job, settings: DictConfig, folder: Path) -> 
     except Exception as error:
         line = _line(error)
         if line is None:
-            traceback.print_exc()
+            _print_bug(type(error), error, None)
         reason = line or plain(f"{type(error).__name__}: {error}")
         grid.note(number, grids.FAILED, reason=reason, mistake=line is not None and _status(error) == 2)
         print(f"error in {title}: {reason}", file=sys.stderr)
@@ -176,6 +233,6 @@ def _line(error: BaseException) -> str | None:
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             return f"expected room to write, got: {cause.strerror}; free some or choose another place"
         cause = cause.__cause__
-    if isinstance(error, HydraException | OmegaConfBaseException):
+    if isinstance(error, HydraException | OmegaConfBaseException | YAMLError):
         return plain(f"{error} {error.__cause__ or ''}".partition("Config search path")[0])
     return None

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
@@ -24,6 +24,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from fineprune.config import identity
+from fineprune.config.instantiate import check_no_password
 from fineprune.errors import ConfigError, FinepruneError, plain
 from fineprune.files import write_json, write_text
 
@@ -109,6 +110,10 @@ class Multirun(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Name the grid by the setting `grid` or by the overrides, and write down what its jobs differ in."""
+        try:
+            check_no_password(config)  # Hydra writes them all to a file
+        except FinepruneError as reason:
+            _refuse(reason)
         name = OmegaConf.select(config, "grid") or identity.of_grid(config.hydra.overrides.task)
         swept = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
         parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
@@ -123,9 +128,7 @@ class Multirun(Callback):
         try:
             Multirun.begun.begin(name=str(name), varied=varied, jobs=jobs)
         except FinepruneError as reason:
-            # Hydra warns of an Exception here, and goes on.
-            print(f"error: {plain(reason)}", file=sys.stderr)
-            sys.exit(2)
+            _refuse(reason)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Print the summary; exit with status 2 if all failures were users' mistakes, with 1 if there was a bug."""
@@ -143,6 +146,12 @@ class Multirun(Callback):
             print(f"failed: {job['title']}: {job['reason']}", file=sys.stderr)
         if failed:
             sys.exit(2 if all(job["mistake"] for job in failed) else 1)
+
+
+def _refuse(reason: FinepruneError) -> NoReturn:
+    """Leave, since Hydra warns of an Exception here, and goes on."""
+    print(f"error: {plain(reason)}", file=sys.stderr)
+    sys.exit(2)
 
 
 def summary(jobs: Iterable[Mapping[str, Any]]) -> str:

@@ -8,27 +8,34 @@ from typing import Any, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
-from fineprune.errors import ConfigError
+from fineprune.errors import SECRET, ConfigError, plain, without_secrets
 
 PACKAGES = ("fineprune", "strategies")
 
 
-def instantiate(settings: DictConfig | None, kind: type) -> Any:
-    """The object that `settings._target_` makes from the other settings; None if `settings` is None.
+def instantiate(settings: DictConfig | None, kind: type, or_none: bool = False) -> Any:
+    """The object that `settings._target_` makes from the other settings; with `or_none`, None if there are none.
 
     Raises ConfigError unless that is a class of `kind`, or a function that returns one, written in one of PACKAGES.
     """
     from hydra.utils import instantiate as make
 
-    if settings is None:
+    if settings is None and or_none:
         return None
+    if not isinstance(settings, DictConfig):
+        raise ConfigError(
+            f"expected settings of a {kind.__name__} by name, got {plain(settings)}: take one that --help lists"
+        )
     first, *more = _targets(OmegaConf.to_container(settings, resolve=True))
     if more or not _makes(first, kind):
         raise ConfigError(
             f"expected _target_ to name something in {' or '.join(PACKAGES)} that makes a {kind.__name__}, got "
             f"{(more or [first])[0]!r}: nothing was run; take one of those that --help lists"
         )
-    return make(settings)
+    made = make(settings)
+    if not isinstance(made, kind):
+        raise ConfigError(f"expected settings that make a {kind.__name__}, got _partial_ among them: leave it out")
+    return made
 
 
 def _targets(settings: Any) -> Iterator[Any]:
@@ -52,9 +59,23 @@ def _makes(target: Any, kind: type) -> bool:
         return False
 
 
-def flat(settings: DictConfig) -> dict[str, Any]:
-    """The resolved settings, one entry for each value, with keys such as `data.pixel_scale`."""
+def check_no_password(settings: Any) -> None:
+    """Raise ConfigError if a setting, as entered, is an address with a user or a password."""
+    if OmegaConf.is_config(settings):
+        settings = OmegaConf.to_container(settings, resolve=False)
+    if isinstance(settings, str) and SECRET.search(settings):
+        raise ConfigError(
+            f"expected settings without passwords, which others can see, got '{without_secrets(settings)}': set the "
+            "environment variable MLFLOW_TRACKING_URI to the whole address"
+        )
+    for part in settings.values() if isinstance(settings, dict) else settings if isinstance(settings, list) else ():
+        check_no_password(part)
+
+
+def flat(settings: DictConfig) -> dict[str, str]:
+    """The resolved settings as texts without passwords, one for each value, with keys such as `data.pixel_scale`."""
     import pandas as pd
 
     nested = OmegaConf.to_container(settings, resolve=True)
-    return {str(key): value for key, value in pd.json_normalize(nested).iloc[0].items()}  # type: ignore[arg-type]
+    rows = pd.json_normalize(nested)  # type: ignore[arg-type]
+    return {str(key): without_secrets(value) for key, value in rows.iloc[0].items()}

@@ -20,6 +20,7 @@ from fineprune.config.grids import grid_name
 from fineprune.config.instantiate import flat, instantiate
 from fineprune.data.shift import Shift, Shifted
 from fineprune.data.split import Data
+from fineprune.errors import without_secrets
 from fineprune.files import write_text
 from fineprune.report.records import Record, now
 from fineprune.strategy import Strategy
@@ -62,7 +63,7 @@ def build(settings: DictConfig) -> Experiment:
     """Make what `settings` names, the cheap parts first, so that a mistake shows early."""
     strategy: Strategy = instantiate(settings.strategy, Strategy)
     tracking: Tracking = instantiate(settings.tracking, Tracking)
-    finetuning: FineTuning | None = instantiate(settings.finetune, FineTuning)
+    finetuning: FineTuning | None = instantiate(settings.finetune, FineTuning, or_none=True)
     held_out = check_held_out(settings.held_out)
     budgets.check(settings.budgets)
     check_quiet(settings.quiet)
@@ -129,7 +130,7 @@ def check_seed(seed: Seed) -> int:
 
 def record(settings: DictConfig, parts: Experiment) -> Record:
     """The run's record before there are results."""
-    params = {key: str(value) for key, value in flat(settings).items() if key != "grid"}
+    params = {key: value for key, value in flat(settings).items() if key != "grid"}
     name_tags = {key: value for key, value in parts.tags.items() if key != "grid"}
     run_identity = identity.of_run(params, name_tags, parts.badnet, parts.strategy, parts.finetuning)
     tags = {**parts.tracking.context(), **parts.tags, "identity": run_identity}
@@ -137,6 +138,6 @@ def record(settings: DictConfig, parts: Experiment) -> Record:
 
 
 def save_settings(settings: DictConfig, folder: Path) -> Path:
-    """Write the resolved settings to `config.yaml`."""
-    write_text(folder / "config.yaml", OmegaConf.to_yaml(settings, resolve=True))
+    """Write the resolved settings, without passwords, to `config.yaml`."""
+    write_text(folder / "config.yaml", without_secrets(OmegaConf.to_yaml(settings, resolve=True)))
     return folder / "config.yaml"

@@ -7,14 +7,17 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from math import isinf
 from pathlib import Path
 from typing import Any
 
 from fineprune.errors import DataError, line
-from fineprune.files import write_json
+from fineprune.files import open_own, write_json
 
 FILE = "run.json"
 SUMMARY = "summary.json"
+WRITTEN = {".csv", ".html", ".json", ".md", ".pdf", ".png", ".svg", ".tex", ".txt", ".yaml"}  # what runs write
+NET = ".h5"
 
 
 @dataclass(frozen=True)
@@ -64,20 +67,26 @@ def write(record: Record, folder: Path) -> None:
 
 
 def read(folder: Path) -> Record:
-    """The record in `folder`; raises DataError unless it is intact and every file that it names is there."""
+    """The record in `folder`, which may be a stranger's.
+
+    Raises DataError unless it is intact, and every file that it names is one as runs write them, in the folder itself.
+    """
     try:
-        stored = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        record = _checked(stored)
+        with open_own(folder / FILE) as file:
+            record = _checked(json.load(file))
     except FileNotFoundError:
         raise DataError(
             f"expected the folder of a finished sweep, with {FILE} in it, got {folder}: name one under outputs/sweep"
         ) from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as reason:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as reason:
         why = line(reason)
         raise DataError(f"expected {folder / FILE} as a sweep wrote it, got: {why}; run the sweep again") from reason
     for name in (*record.files, *record.nets):
-        if not (folder / name).is_file():
-            raise DataError(f"expected {name} in {folder}, where {FILE} names it, got no such file: put it back")
+        try:
+            open_own(folder / name).close()
+        except OSError as reason:
+            why = "no such file" if isinstance(reason, FileNotFoundError) else str(reason)
+            raise DataError(f"expected {name} in {folder}, where {FILE} names it, got {why}: put it back") from reason
     return record
 
 
@@ -85,12 +94,16 @@ def _checked(stored: Any) -> Record:
     record = Record(**stored)
     if not re.fullmatch("[0-9a-f]{32}", record.key):
         raise ValueError(f"key {record.key!r}")
-    for name in (*record.files, *record.nets):
-        if Path(name).name != name:
-            raise ValueError(f"file name {name!r}")
+    for names, suffixes in ((record.files, WRITTEN), (record.nets, {NET})):
+        for name in names:
+            if Path(name).name != name or name.startswith(".") or Path(name).suffix not in suffixes:
+                raise ValueError(f"file name {name!r}")
     steps = {
         name: [None if value is None else float(value) for value in values] for name, values in record.steps.items()
     }
+    rates = {key: float(value) for key, value in record.metrics.items()}
+    if any(value is not None and isinf(value) for values in (*steps.values(), rates.values()) for value in values):
+        raise ValueError("an infinite metric")
     if len({len(values) for values in steps.values()}) > 1:
         raise ValueError("metrics with unlike numbers of steps")
     return Record(
@@ -105,7 +118,7 @@ def _checked(stored: Any) -> Record:
         },
         int(record.ended),
         str(record.note),
-        {key: float(value) for key, value in record.metrics.items()},
+        rates,
         steps,
         list(record.files),
         {name: int(row) for name, row in record.nets.items()},

@@ -15,12 +15,13 @@ from rich.table import Table
 
 from fineprune import names
 from fineprune.data.split import CLEAN_TEST, CLEAN_VALID
-from fineprune.files import save_model, write_json, write_text
+from fineprune.files import csv, save_model, write_json, write_text
 from fineprune.report import headline, tables
 from fineprune.report.channels import channels
 from fineprune.report.curve import FORMATS, curve, layer_bars, save_figure
 from fineprune.report.pictures import failures
 from fineprune.report.records import SUMMARY, Record, now
+from fineprune.report.terminal import console
 from fineprune.sweeping import budgets
 from fineprune.sweeping.metrics import of_net
 from fineprune.sweeping.plan import Plan
@@ -31,7 +32,7 @@ NEVER = "†"
 
 def write(sweep: Sweep, folder: Path, title: str, about: Mapping[str, Any]) -> list[Path]:
     """Write the tables, the pictures, the nets of each point and, last, `summary.json` to `folder`; return them all."""
-    texts = {"performance.csv": sweep.table.to_csv(index=False), "layers.csv": sweep.layers.to_csv(index=False)}
+    texts = {"performance.csv": csv(sweep.table), "layers.csv": csv(sweep.layers)}
     texts["table.txt"] = printed(sweep)
     figures = {
         "curve": curve(sweep, title),
@@ -140,21 +141,21 @@ def note(sweep: Sweep) -> str:
     table = _table(sweep)
     table.box, table.pad_edge, table.caption = box.MARKDOWN, True, None
     text = StringIO()
-    Console(file=text, width=200).print(table)
+    console(file=text, width=200).print(table)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines() if line.strip())
 
 
-def show(sweep: Sweep, console: Console) -> None:
+def show(sweep: Sweep, screen: Console) -> None:
     """Print B, and, at each budget, B′ and the GoodNet, pruned alone and fine-tuned."""
-    console.print(_table(sweep))
+    screen.print(_table(sweep))
     for table in tables.layer_tables(sweep.layers):
-        console.print(table)
+        screen.print(table)
 
 
 def printed(sweep: Sweep) -> str:
     """What `show` prints, on 80 columns."""
     file = StringIO()
-    show(sweep, Console(file=file, width=80))
+    show(sweep, console(file=file, width=80))
     return file.getvalue()
 
 

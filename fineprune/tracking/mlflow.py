@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from fineprune.checks import checked
 from fineprune.errors import ConfigError, FinepruneError, TrackingError, line, plain
 from fineprune.files import written_aside
 from fineprune.progress import stage
@@ -23,10 +26,20 @@ if TYPE_CHECKING:
     from fineprune.tracking.read import FinishedSweep
 
 
+STORE = re.compile(r"https?://.|sqlite:///.|(postgresql|mysql|mssql)(\+\w+)?://.")
+PATIENCE = 10  # seconds for another process to leave an SQLite file alone
+
+
 class MlflowTracking(Tracking):
     """Logs to the MLflow store at `uri`: an SQLite file, beside which the artifacts go, or a server."""
 
+    @checked("tracking")
     def __init__(self, experiment: str, uri: str) -> None:
+        if not STORE.match(uri):
+            raise ConfigError(
+                f"expected tracking.uri to be sqlite:///FILE or a server's address, such as http://127.0.0.1:5000, got "
+                f"'{plain(uri)}': set one of these"
+            )
         self.experiment, self.uri = experiment, uri
         self._file = Path(uri.removeprefix("sqlite:///")).resolve() if uri.startswith("sqlite:///") else None
         self._unreachable = False
@@ -54,9 +67,7 @@ class MlflowTracking(Tracking):
         except BaseException as reason:
             if run_id:
                 with suppress(TrackingError), self._translated_errors():
-                    why = plain(f"{type(reason).__name__}: {reason}")[:4000]
-                    client.set_tag(run_id, publish.FAILURE, why)
-                    client.set_terminated(run_id, "KILLED" if isinstance(reason, KeyboardInterrupt) else "FAILED")
+                    publish.end_early(client, run_id, reason)
             raise
 
     def publish(self, folder: Path) -> None:
@@ -79,20 +90,26 @@ class MlflowTracking(Tracking):
                 if not self._file.exists():
                     with stage("making the MLflow store"), written_aside(self._file) as aside:
                         MlflowClient(f"sqlite:///{aside}").search_experiments(max_results=1)
+                self._check_file(self._file)
                 return self._open(f"sqlite:///{self._file}", (self._file.parent / "artifacts").as_uri())
+
+    @staticmethod
+    def _check_file(file: Path) -> None:
+        """Raise sqlite3.Error if `file` cannot be read: MLflow would try again for minutes."""
+        with closing(sqlite3.connect(file, timeout=PATIENCE)) as store:
+            store.execute("SELECT count(*) FROM sqlite_master")
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
         """Turn the errors of MLflow and its store into a TrackingError of one line."""
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
-
         try:
             yield
-        except (MlflowException, SQLAlchemyError, OSError) as reason:
-            why = line(reason)
+        except FinepruneError:
+            raise
+        # A server may answer anything, which MLflow and its libraries end in errors of any kind.
+        except Exception as reason:
             raise TrackingError(
-                f"expected an MLflow store at {self.uri}, got: {why}; set tracking.uri or tracking=none"
+                f"expected an MLflow store at {plain(self.uri)}, got: {line(reason)}; set tracking.uri or tracking=none"
             ) from reason
 
     @contextmanager
@@ -123,7 +140,12 @@ class MlflowTracking(Tracking):
         from fineprune.tracking.read import finished
 
         if self._file is not None and not self._file.exists():
-            raise FinepruneError(f"expected finished sweeps in {self.uri}, got no such file: run runners.sweep first")
-        return finished(
-            self.uri if self._file is None else f"sqlite:///{self._file}", self.experiment, grid, filter_string
-        )
+            raise FinepruneError(
+                f"expected finished sweeps in {plain(self.uri)}, got no such file: run runners.sweep first"
+            )
+        with self._translated_errors():
+            if self._file is not None:
+                self._check_file(self._file)
+            return finished(
+                self.uri if self._file is None else f"sqlite:///{self._file}", self.experiment, grid, filter_string
+            )

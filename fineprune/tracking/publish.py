@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-import socket
+import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fineprune.files import is_alive
+from fineprune.errors import plain, without_secrets
+from fineprune.files import is_alive, machine, open_own
 from fineprune.report.records import Record
 
 if TYPE_CHECKING:
@@ -29,12 +31,13 @@ def context() -> dict[str, str]:
 
     tags: dict[str, str] = resolve_tags()
     commit = {"commit": tags["mlflow.source.git.commit"]} if "mlflow.source.git.commit" in tags else {}
-    return tags | commit
+    # The address of a repository may hold a password.
+    return {key: without_secrets(tag) for key, tag in (tags | commit).items()}
 
 
 def this_process() -> str:
-    """The machine's name and the process's number."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    """Where the process is, and its number there."""
+    return f"{machine()}:{os.getpid()}"
 
 
 def has_finished(client: MlflowClient, experiment: str, record: Record) -> bool:
@@ -46,10 +49,20 @@ def has_finished(client: MlflowClient, experiment: str, record: Record) -> bool:
 def end_stale(client: MlflowClient, experiment: str, record: Record) -> None:
     """End as KILLED the running runs with the same identity whose process was on this machine and is gone."""
     for run in client.search_runs([experiment], f"{_same_identity(record)} and attributes.status = 'RUNNING'"):
-        host, _, number = run.data.tags.get(PROCESS, "").rpartition(":")
-        if host == socket.gethostname() and number.isdecimal() and not is_alive(int(number)):
-            client.set_tag(run.info.run_id, FAILURE, "the process ended before the run did")
-            client.set_terminated(run.info.run_id, "KILLED")
+        where, _, number = run.data.tags.get(PROCESS, "").rpartition(":")
+        if where == machine() and number.isdecimal() and not is_alive(int(number)):
+            _end(client, run.info.run_id, "KILLED", "the process ended before the run did")
+
+
+def end_early(client: MlflowClient, run: str, reason: BaseException) -> None:
+    """End a run that `reason` breaks off: as KILLED if the process was asked to end, else as FAILED."""
+    status = "KILLED" if isinstance(reason, KeyboardInterrupt) else "FAILED"
+    _end(client, run, status, plain(f"{type(reason).__name__}: {reason}")[:4000])
+
+
+def _end(client: MlflowClient, run: str, status: str, why: str) -> None:
+    client.set_tag(run, FAILURE, why)
+    client.set_terminated(run, status)
 
 
 def open_run(client: MlflowClient, experiment: str, record: Record, process: str = "") -> Run:
@@ -75,12 +88,20 @@ def open_run(client: MlflowClient, experiment: str, record: Record, process: str
 
 def complete(client: MlflowClient, experiment: str, record: Record, folder: Path) -> None:
     """Log all that `record` and `folder` hold, unless the run is FINISHED, and set that status last."""
+    run = open_run(client, experiment, record)
+    if run.info.status != "FINISHED":
+        try:
+            _log_all(client, experiment, run, record, folder)
+        except KeyboardInterrupt as reason:
+            with suppress(Exception):  # the store may be why it was stopped
+                end_early(client, run.info.run_id, reason)
+            raise
+    _tidy(client, run)
+
+
+def _log_all(client: MlflowClient, experiment: str, run: Run, record: Record, folder: Path) -> None:
     from mlflow.entities import Metric, RunTag
 
-    run = open_run(client, experiment, record)
-    if run.info.status == "FINISHED":
-        _tidy(client, run)
-        return
     # With the same timestamp, what an earlier attempt logged is the same point again, and counts once.
     metrics = [
         Metric(name, value, record.ended, row)
@@ -94,10 +115,17 @@ def complete(client: MlflowClient, experiment: str, record: Record, folder: Path
     tags = {**record.tags, "mlflow.note.content": record.note}
     client.log_batch(run.info.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
     for file in record.files:
-        client.log_artifact(run.info.run_id, str(folder / file))
+        with tempfile.TemporaryDirectory() as aside:
+            client.log_artifact(run.info.run_id, str(_copy(folder / file, Path(aside))))
     _log_nets(client, experiment, run, record, folder)
     client.set_terminated(run.info.run_id, "FINISHED", record.ended)
-    _tidy(client, run)
+
+
+def _copy(file: Path, aside: Path) -> Path:
+    """A copy of `file` in `aside`, since MLflow opens what it logs by its name, which could become a link meanwhile."""
+    with open_own(file) as source, (aside / file.name).open("wb") as copy:
+        shutil.copyfileobj(source, copy)
+    return aside / file.name
 
 
 def _tidy(client: MlflowClient, run: Run) -> None:
@@ -123,7 +151,7 @@ def _log_nets(client: MlflowClient, experiment: str, run: Run, record: Record, f
             about = {"name": record.name, **{key: record.tags[key] for key in ABOUT if key in record.tags}}
             model = client.create_logged_model(experiment, name, identifier, params=about)
             with tempfile.TemporaryDirectory() as aside:
-                (Path(aside) / file).symlink_to((folder / file).resolve())
+                _copy(folder / file, Path(aside))
                 _description(identifier, model.model_id, file).save(str(Path(aside) / "MLmodel"))
                 client.log_model_artifacts(model.model_id, aside)
             client.finalize_logged_model(model.model_id, "READY")

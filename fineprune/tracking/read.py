@@ -51,16 +51,11 @@ def finished(uri: str, experiment: str, grid: str, filter_string: str) -> list[F
     Only those of `grid` and those that match `filter_string`, in MLflow's language, where they are given.
     """
     from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
 
     condition = query(grid, filter_string)
-    try:
-        client = MlflowClient(uri)
-        runs = list(_search(client, _identifier(client, experiment), condition))
-        sweeps = [FinishedSweep(run.info.run_id, **_printable(run), steps=_steps(client, run)) for run in runs]
-    except (MlflowException, OSError) as reason:
-        why = line(reason)
-        raise FinepruneError(f"expected an MLflow store at {uri}, got: {why}; set tracking.uri") from reason
+    client = MlflowClient(uri)
+    runs = list(_search(client, _identifier(client, experiment), condition))
+    sweeps = [FinishedSweep(run.info.run_id, **_printable(run), steps=_steps(client, run)) for run in runs]
     if not sweeps:
         raise FinepruneError(
             f"expected finished sweeps in the experiment '{experiment}' where {condition}, got none: run runners.sweep "

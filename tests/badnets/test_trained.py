@@ -1,6 +1,7 @@
 """BadNets trained here are trained once: a cache keeps them, each with a card that says how it was made."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from fineprune.badnets.training import measure
 from fineprune.config.instantiate import instantiate
 from fineprune.data.sources import synthetic_faces
 from fineprune.data.split import Data
-from fineprune.errors import ConfigError
+from fineprune.errors import ConfigError, DataError
 from fineprune.files import digest
 from fineprune.names import WEAK
 
@@ -126,7 +127,18 @@ def damage_card(card: Path, _: Path) -> None:
     card.write_text(card.read_text()[:50])
 
 
-@pytest.mark.parametrize("damage", [remove_card, remove_net, damage_net, card_of_another, damage_card])
+def deep_card(card: Path, _: Path) -> None:
+    card.write_text("[" * 100_000)
+
+
+def pipe_for_card(card: Path, _: Path) -> None:
+    card.unlink()
+    os.mkfifo(card)
+
+
+@pytest.mark.parametrize(
+    "damage", [remove_card, remove_net, damage_net, card_of_another, damage_card, deep_card, pipe_for_card]
+)
 def test_a_damaged_or_half_cache_is_trained_anew(first: BadNet, tmp_path: Path, damage: Any) -> None:
     (card,), (net,) = tmp_path.glob("*.json"), tmp_path.glob("*.h5")
     damage(card, net)
@@ -135,6 +147,44 @@ def test_a_damaged_or_half_cache_is_trained_anew(first: BadNet, tmp_path: Path, 
 
 
 @pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"asr": {"patch": "x"}}, "asr.patch: "),
+        ({"asr": [1]}, "asr: "),
+        ({"asr": {}}, "asr of none"),
+        ({"asr": {"\x1b]0;pwned": 0.5}}, "asr of "),
+        ({"epochs": "x"}, "epochs: "),
+        ({"measured_on": None}, "measured_on: "),
+        ({"clean_accuracy": float("inf")}, "clean_accuracy: "),
+    ],
+)
+def test_a_card_that_says_something_else_is_said(
+    first: BadNet, tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    (card,) = tmp_path.glob("*.json")
+    card.write_text(json.dumps(json.loads(card.read_text()) | change))
+    with pytest.raises(DataError, match="^expected the card of a BadNet in ") as error:
+        obtain(tmp_path)
+    assert f"got another: {said}" in str(error.value)
+
+
+def test_a_finished_network_is_taken_from_where_nothing_can_be_written(
+    first: BadNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path))
+
+    (card,) = tmp_path.glob("*.json")
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"measured_on": {"other": "images"}}))
+    monkeypatch.setattr(trained, "FileLock", refuse)
+    monkeypatch.setattr("fineprune.files.os.fsync", refuse)
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    before = card.read_text()
+    assert same(obtain(tmp_path).model.get_weights(), first.model.get_weights())
+    assert card.read_text() == before
+
+
 def test_a_trigger_that_does_not_work_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trained, "measure", lambda *_: {"clean_test": 0.9, "patch": 0.123})
     with pytest.warns(

@@ -1,5 +1,6 @@
 """What a comparison leaves behind: sentences, tables for papers, pictures and the page, also in odd cases."""
 
+import csv
 import io
 import re
 from functools import cache
@@ -275,7 +276,7 @@ EVIL = """<script>alert(1)</script>"'><img src=x onerror=alert(2)> $\\frac{ _{{ 
 def test_names_from_strangers_are_only_names(tmp_path: Path) -> None:
     runs = [
         sweep(name, seed, attack="../" + EVIL, steps=STEPS)
-        for name in (EVIL, "_hidden", "[red]x[/nope]")
+        for name in (EVIL, "_hidden", "[red]x[/nope]", "=HYPERLINK(1)", "[a](javascript:b)")
         for seed in (0, 1)
     ]
     runs += [sweep(EVIL, attack=EVIL, tags={"not_applicable": EVIL}), sweep(EVIL, attack="b", tags={"oracle": "true"})]
@@ -287,6 +288,13 @@ def test_names_from_strangers_are_only_names(tmp_path: Path) -> None:
     assert all((image["src"] or "").startswith("data:image/svg+xml;base64,") for image in outline.all("img"))
     assert not any("onerror" in attributes for _, attributes in outline.tags)
     assert any(EVIL in text for text in outline.texts)
+    cells = [
+        cell for file in tmp_path.glob("*.csv") for row in csv.reader(io.StringIO(file.read_text())) for cell in row
+    ]
+    assert any("HYPERLINK" in cell for cell in cells) and not any(cell.startswith("=") for cell in cells)
+    texts = [file.read_text() for file in tmp_path.glob("*.md")]
+    assert any("javascript" in text for text in texts)
+    assert not any("<script" in text or "](javascript" in text for text in texts)
     written = io.StringIO()
     terminal.show(comparison, Console(file=written, width=300))
     assert "[red]x[/nope]" in written.getvalue()

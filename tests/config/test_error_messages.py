@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hydra.errors
 import pytest
@@ -85,18 +86,21 @@ def test_an_example_is_what_the_program_says(kind: str, example: str) -> None:
 
 BROKEN = """
 from fineprune.config import command_line
-command_line.run(lambda settings, folder: 1 / 0, "sweep")
+def job(settings, folder):
+    raise ValueError("a\\x1b]0;b http://me:s3cret@host/")
+command_line.run(job, "sweep", tensorflow=False)
 """
 
 
 @pytest.mark.end_to_end
-def test_a_bug_keeps_its_traceback(tmp_path: Path) -> None:
+def test_a_bug_keeps_its_traceback_which_cannot_steer_the_terminal_either(tmp_path: Path) -> None:
     run = [sys.executable, "-c", BROKEN, "hydra.run.dir=out"]
     paths = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(run, cwd=tmp_path, env=paths, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Traceback (most recent call last)" in done.stderr
-    assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
+    assert done.stderr.endswith("ValueError: a\\x1b]0;b http://***@host/\n")
+    assert "\x1b" not in done.stderr and "s3cret" not in done.stderr
     assert "error: " not in done.stderr
 
 
@@ -146,3 +150,55 @@ def test_a_library_s_warning_cannot_steer_the_terminal(monkeypatch: pytest.Monke
 def test_what_a_stranger_s_file_says_cannot_steer_the_terminal() -> None:
     assert errors.line("a\x1b[31m\n\tb\u202e" + "é" * 9) == r"a\x1b[31m b\u202e" + "é" * 9
     assert len(errors.line("x" * 10**6)) == 301
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("at http://me:s3cret@host:1/x, got", "at http://***@host:1/x, got"),
+        ("https://s3cret@host", "https://***@host"),
+        ("postgresql+psycopg://me:s3/c@ret@host/db", "postgresql+psycopg://***@host/db"),
+        ("sqlite+pysqlcipher://:s3cret@/a.db", "sqlite+pysqlcipher://***@/a.db"),
+        ("mysql://host/db?user=a&password=s3cret&b=1", "mysql://host/db?user=a&password=***&b=1"),
+        ("http://host/?access_token=s3cret", "http://host/?access_token=***"),
+        ("sqlite:////home/me@here/mlflow.db", "sqlite:////home/me@here/mlflow.db"),
+        ("me@here and http://host:80/a", "me@here and http://host:80/a"),
+    ],
+)
+def test_no_password_in_an_address_is_shown(text: str, shown: str) -> None:
+    assert errors.plain(text) == errors.without_secrets(text) == shown
+
+
+def test_markdown_shows_a_stranger_s_text_as_it_is() -> None:
+    shown = errors.markdown("<b> a|b \\ `c` [d](javascript:e) [1, 2] _f_")
+    assert shown == "&lt;b> a\\|b \\\\ \\`c\\` [d]\\(javascript:e) [1, 2] _f_"
+
+
+STOPPED = """
+import os, signal, sys, time
+from fineprune.config import command_line
+def job(settings, folder):
+    os.kill(os.getpid(), signal.Signals[os.environ["SIGNAL"]])
+    time.sleep(0.1)
+command_line.run(job, "badnets", tensorflow=False)
+"""
+
+
+def stopped(folder: Path, name: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "SIGNAL": name}
+    run = [sys.executable, "-c", STOPPED]
+    return subprocess.run(run, cwd=folder, env=environment, capture_output=True, text=True, check=False, **more)
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_ends_a_command_with_a_status_of_its_own_and_leaves_nothing(
+    tmp_path: Path, name: str, status: int
+) -> None:
+    done = stopped(tmp_path, name)
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", "stopped\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_that_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
+    done = stopped(tmp_path, "SIGHUP", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    assert (done.returncode, done.stderr) == (0, "")

@@ -14,6 +14,7 @@ from fineprune.config.instantiate import instantiate
 from fineprune.data.split import Data
 from fineprune.errors import ConfigError
 from fineprune.strategy import Strategy
+from fineprune.training.fine_tuning import FineTuning
 from strategies.controls.none import NoPruning
 
 PATCH = {"_target_": "fineprune.attacks.Patch", "target": 0, "poison_rate": 0.1, "size": 2, "place": "top_left"}
@@ -29,7 +30,16 @@ def test_what_is_ours_is_made() -> None:
         instantiate(OmegaConf.create({"_target_": "fineprune.data.sources.h5", "name": "a", "pixel_scale": 1}), Data),
         Data,
     )
-    assert instantiate(None, Strategy) is None
+    assert instantiate(None, FineTuning, or_none=True) is None
+
+
+@pytest.mark.parametrize("settings", [None, "text", 7, [1], [], {"_partial_": True}])
+def test_what_makes_nothing_of_its_kind_is_said(settings: Any) -> None:
+    if isinstance(settings, dict):
+        settings = {"_target_": "strategies.controls.none.NoPruning", **settings}
+    given = OmegaConf.create({"strategy": settings}).strategy
+    with pytest.raises(ConfigError, match="^expected settings (of|that make) a Strategy.*, got "):
+        instantiate(given, Strategy)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,13 @@ import pytest
 from omegaconf import OmegaConf
 from settings import compose, listed
 
-from fineprune.config.instantiate import instantiate
+from fineprune.config.instantiate import flat, instantiate
 from fineprune.config.overrides import readable
+from fineprune.config.setup import save_settings
 from fineprune.data import Data, sources
 from fineprune.data.split import Split
 from fineprune.errors import ConfigError
+from fineprune.tracking import Tracking
 
 ROOT = Path(__file__).parents[2]
 NAMES = [
@@ -186,3 +188,50 @@ def test_any_other_pixel_scale_is_refused(scale: object) -> None:
 
 def faces(scale: object) -> Split:
     return sources.synthetic_faces("a", 2, 1, 1, 1, 0, scale).splits["clean_valid"]
+
+
+@pytest.mark.parametrize(
+    "entered",
+    [
+        ["tracking.uri=http://me:s3cret@host"],
+        ["-m", "tracking.uri=http://me:s3cret@host", "seed=0,1"],
+        ["-m", "tracking.uri=http://me:s3cret@host,http://host"],
+        ["-m", "--config-dir=own", "tracking=named", "seed=0,1"],
+        ["--config-dir=own", "tracking=named"],
+    ],
+)
+def test_a_password_among_the_settings_is_refused_before_anything_is_written(
+    tmp_path: Path, entered: list[str]
+) -> None:
+    own = tmp_path / "own" / "tracking"
+    own.mkdir(parents=True)
+    (own / "named.yaml").write_text("experiment: a\nuri: postgresql://me:s3cret@host/db\n")
+    ((status, printed, handed),) = enter(tmp_path, ("sweep", [*entered, "hydra.sweep.dir=out"]))
+    assert (status, handed) == (2, {})
+    assert printed.startswith("error: expected settings without passwords") and printed.count("\n") == 1
+    assert "s3cret" not in printed
+    assert [path.name for path in tmp_path.iterdir()] == ["own"]
+
+
+def test_a_password_in_the_environment_is_used_and_in_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:s3cret@host/db")
+    settings = compose()
+    save_settings(settings, tmp_path)
+    assert flat(settings)["tracking.uri"] == "postgresql://***@host/db"
+    assert "uri: postgresql://***@host/db\n" in (tmp_path / "config.yaml").read_text()
+    assert "s3cret" in instantiate(settings.tracking, Tracking).uri
+
+
+def test_a_mistyped_file_of_one_s_own_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "own" / "tracking").mkdir(parents=True)
+    tagged = b"!!python/object/apply:os.system ['touch pwned']"
+    texts = [b"a: [", tagged, b"a: 1\n b: 2", b"a: 1\na: 2", b"\xff", b"a: " + b"[" * 3000, b"defaults: 5", b"a: *x"]
+    for number, text in enumerate(texts):
+        (tmp_path / "own" / "tracking" / f"mine_{number}.yaml").write_bytes(text)
+    commands = [("sweep", ["--config-dir=own", f"tracking=mine_{number}"]) for number in range(len(texts))]
+    for status, printed, handed in enter(tmp_path, *commands):
+        assert (status, handed) == (2, {}), printed
+        assert printed.startswith("error: ") and printed.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["own"]

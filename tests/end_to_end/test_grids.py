@@ -176,15 +176,16 @@ def test_jobs_side_by_side_in_processes(folder: Path) -> None:
 
 def test_a_sweep_whose_server_is_away_is_published_later_once(folder: Path) -> None:
     out = folder / "a = b"
-    away = run(folder, "sweep", *OWN, "hydra.run.dir='a = b'", "tracking.uri=http://127.0.0.1:9")
+    server = "tracking.uri=http://127.0.0.1:9"
+    away = run(folder, "sweep", *OWN, "hydra.run.dir='a = b'", server)
     assert away.status == 0
     assert away.err.count("\n") == 1
     assert away.err.startswith("warning: not logged yet, expected an MLflow store at http://127.0.0.1:9, got: ")
-    assert away.err.endswith(f"The results are whole: later, python -m runners.publish '{out}'\n")
-    still = run(folder, "publish", str(out))
+    assert away.err.endswith(f"The results are whole: later, python -m runners.publish '{out}' {server}\n")
+    still = run(folder, "publish", str(out), server)
     assert (still.status, still.err.count("\n")) == (2, 1)
     for _ in range(2):
-        later = run(folder, "publish", str(out), f"tracking.uri=sqlite:///{folder}/mlruns/mlflow.db")
+        later = run(folder, "publish", str(out))  # not where the record says
         assert (later.status, later.err) == (0, "")
     (logged,) = runs(folder)
     assert logged.info.status == "FINISHED"

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from fineprune.badnets import cards
 from fineprune.report import tables
+from fineprune.report.terminal import console
 
 HIGHEST = {"asr": 1.0, "detection_rate": 1.0, "robust_accuracy": 1.0, "der": 1.0}
 
@@ -169,3 +170,13 @@ def test_badnets_have_a_table_for_each_architecture_on_each_data_set() -> None:
     text = shown(several[1])
     assert text.count("100.0 ± 12.3") == 4
     assert "all-to-all" in text
+
+
+def test_no_name_steers_the_terminal_or_is_taken_for_markup() -> None:
+    table, text = Table("a [b] \x1b[31m"), StringIO()
+    table.add_row("[/] \x1b]0;c\x07 http://me:s3cret@host")
+    console(file=text, width=80, force_terminal=True).print(table)
+    console(file=text, width=80).print("to [/d]\x1b")
+    printed = text.getvalue()
+    assert r"a [b] \x1b[31m" in printed and r"[/] \x1b]0;c" in printed and r"to [/d]\x1b" in printed
+    assert "\x1b]0" not in printed and "\x1b[31m" not in printed and "s3cret" not in printed

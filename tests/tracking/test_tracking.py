@@ -4,13 +4,17 @@ import multiprocessing
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +26,7 @@ from nets import tiny
 from samples import pictures
 
 from fineprune.errors import ConfigError, DataError, FinepruneError, TrackingError
-from fineprune.files import save_model
+from fineprune.files import machine, save_model
 from fineprune.report import records
 from fineprune.report.records import Record
 from fineprune.tracking import MlflowTracking, NoTracking, publish
@@ -189,6 +193,54 @@ def test_what_was_half_published_is_completed(
     assert [model.name for model in client.search_logged_models([experiment])] == ["pruned_2_percent"]
 
 
+def test_a_run_that_is_stopped_while_it_is_published_is_killed_and_then_completed(
+    tracking: MlflowTracking, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    swept(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.MlflowClient, "log_artifact", stop)
+        with pytest.raises(KeyboardInterrupt):
+            tracking.publish(folder)
+    assert runs(tracking)[0].info.status == "KILLED"
+    tracking.publish(folder)
+    (run,) = runs(tracking)
+    assert run.info.status == "FINISHED" and "failure" not in run.data.tags
+
+
+@pytest.mark.parametrize("name", ["run.json", "performance.csv", "pruned_2_percent.h5"])
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_a_file_that_is_another_s_is_not_published(
+    name: str, link: Callable[[Path, Path], None], tracking: MlflowTracking, folder: Path, tmp_path: Path
+) -> None:
+    swept(folder)
+    (folder / name).rename(secret := tmp_path / "secret")
+    link(folder / name, secret)
+    with pytest.raises(DataError, match="got:? a link, a folder, a pipe or a device"):
+        tracking.publish(folder)
+    assert runs(tracking) == []
+
+
+def test_a_file_that_becomes_a_link_meanwhile_is_not_published(
+    tracking: MlflowTracking, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_text("key")
+    swept(folder)
+    log_batch = mlflow.MlflowClient.log_batch
+
+    def swap(*given: Any, **more: Any) -> None:
+        log_batch(*given, **more)
+        (folder / "performance.csv").unlink(missing_ok=True)
+        (folder / "performance.csv").symlink_to(tmp_path / "secret")
+
+    monkeypatch.setattr(mlflow.MlflowClient, "log_batch", swap)
+    with pytest.raises(TrackingError, match="got: a link"):
+        tracking.publish(folder)
+    assert mlflow.MlflowClient(tracking.uri).list_artifacts(runs(tracking)[0].info.run_id) == []
+
+
 def test_of_a_run_that_a_retried_request_made_twice_one_stays(tracking: MlflowTracking, folder: Path) -> None:
     record = swept(folder)
     client, experiment = tracking.open()
@@ -284,7 +336,7 @@ def test_looking_for_finished_runs_makes_no_store(fresh: MlflowTracking, tmp_pat
 
 @pytest.mark.parametrize(
     ("host", "alive", "status"),
-    [(socket.gethostname(), False, "KILLED"), (socket.gethostname(), True, "RUNNING"), ("other", False, "RUNNING")],
+    [(machine(), False, "KILLED"), (machine(), True, "RUNNING"), ("other", False, "RUNNING")],
 )
 def test_a_run_whose_process_is_no_more_is_ended_when_its_job_runs_again(
     host: str, alive: bool, status: str, tracking: MlflowTracking
@@ -318,6 +370,78 @@ def test_a_store_that_is_none_is_said(tmp_path: Path) -> None:
         pytest.fail("the sweep must not start")
 
 
+@pytest.mark.parametrize("uri", ["nonsense", "", "sqlite:///", "sqlite://", "file:///a", "http://", "ftp://host"])
+def test_an_address_that_is_none_is_said(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=f"^expected tracking.uri to be .*, got '{uri}': set one of these$"):
+        MlflowTracking("trial", uri)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("use", ["open", "finished"])
+def test_a_damaged_or_locked_store_is_said_at_once(
+    use: str, tracking: MlflowTracking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fineprune.tracking.mlflow.PATIENCE", 0.1)
+    file = tmp_path / "log" / "mlflow.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(TrackingError, match="got: database is locked; set tracking.uri"):
+            getattr(tracking, use)()
+    file.write_bytes(b"no database" * 100)
+    with pytest.raises(TrackingError, match="got: file is not a database; set tracking.uri"):
+        getattr(tracking, use)()
+
+
+class Nonsense(BaseHTTPRequestHandler):
+    """A server that answers everything with the same."""
+
+    body = b""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"experiment": 5}',
+        b'{"experiment": {"experiment_id": "1"}, "runs": [{}]}',
+        b"\x1b[31m<html>",
+    ],
+)
+def test_a_server_that_answers_nonsense_is_said(body: bytes, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    swept(folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("", (Nonsense,), {"body": body})) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        tracking = MlflowTracking("trial", f"http://me:s3cret@127.0.0.1:{server.server_port}")
+        for use in (lambda: tracking.publish(folder), tracking.finished):
+            with pytest.raises(FinepruneError) as error:
+                use()
+            assert str(error.value).isprintable() and "s3cret" not in str(error.value)
+        server.shutdown()
+    assert "\x1b" not in "".join(capfd.readouterr())
+
+
+def test_tags_say_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    tags = {"mlflow.git.repoURL": "https://me:s3cret@host/a.git"}
+    monkeypatch.setattr("mlflow.tracking.context.registry.resolve_tags", lambda: tags)
+    assert publish.context() == {"mlflow.git.repoURL": "https://***@host/a.git"}
+
+
 def test_what_a_server_says_cannot_steer_the_terminal(
     tracking: MlflowTracking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -349,6 +473,12 @@ def test_no_tracking_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ('"key": "x\' or 1"', "got: key "),
         ('"steps": {"x": [1], "step": [1, 2]}', "got: metrics with unlike numbers of steps"),
         ('"metrics": {"x": "high"}', "could not convert string to float"),
+        ('"metrics": {"x": 1e999}', "got: an infinite metric"),
+        ('"steps": {"x": [-Infinity]}', "got: an infinite metric"),
+        ('"started": Infinity', "cannot convert float infinity"),
+        ('"files": [".ssh"]', "got: file name '.ssh'"),
+        ('"files": ["id_rsa"]', "got: file name 'id_rsa'"),
+        ('"nets": {"performance.csv": 0}', "got: file name 'performance.csv'"),
     ],
 )
 def test_a_record_that_is_not_as_written_is_said(text: str | None, message: str, folder: Path) -> None:

@@ -9,6 +9,7 @@ from uuid import uuid4
 from fineprune import names
 from fineprune.comparison.contents import Comparison
 from fineprune.comparison.verdict import Verdict
+from fineprune.errors import markdown
 from fineprune.report.records import Record, now
 
 
@@ -49,4 +50,4 @@ def _of_the_winner(verdict: Verdict) -> dict[str, float]:
 
 
 def _described(verdict: Verdict) -> str:
-    return " ".join([f"**At {verdict.name} {verdict.leaders} {verdict.place}.**", *verdict.reasons])
+    return markdown(" ".join([f"**At {verdict.name} {verdict.leaders} {verdict.place}.**", *verdict.reasons]))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from fineprune import errors
 from fineprune.sweeping import budgets
 
 # What is shown with its interval; the files have those of the rest.
@@ -118,7 +119,7 @@ def as_texts(table: pd.DataFrame) -> pd.DataFrame:
 
 def markdown(table: pd.DataFrame) -> str:
     """`table` in Markdown."""
-    texts = as_texts(table).map(lambda text: text.replace("|", "\\|"))
+    texts = as_texts(table).map(errors.markdown)
     return str(texts.to_markdown(index=False, disable_numparse=True)) + "\n"
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from fineprune.comparison.contents import Comparison
 from fineprune.comparison.output import html_page, readable_tables
-from fineprune.files import write_text
+from fineprune.files import csv, write_text
 
 
 def write(comparison: Comparison, folder: Path) -> list[Path]:
     """Write the tables, the pictures and, last, the page to `folder`; return them all."""
-    texts = {"results.csv": comparison.results.to_csv(index=False)}
+    texts = {"results.csv": csv(comparison.results)}
     for name, table in comparison.tables.items():
-        texts[f"{name}.csv"] = table.to_csv(index=False)
+        texts[f"{name}.csv"] = csv(table)
         texts[f"{name}.md"] = readable_tables.markdown(table)
         texts[f"{name}.tex"] = readable_tables.latex(table)
     pictures = (comparison.matrices, comparison.trade_offs, comparison.curves, comparison.strips)
