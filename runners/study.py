@@ -67,10 +67,14 @@ class Study:
 
 
 def run(runner: str, *arguments: str) -> int:
-    """`python -m runners.<runner> <arguments>`; its exit status."""
-    return subprocess.run(  # noqa: S603 – no shell reads them
-        [sys.executable, "-m", f"runners.{runner}", *arguments], check=False
-    ).returncode
+    """`python -m runners.<runner> <arguments>`; its exit status. What stops this process stops that one, too."""
+    command = [sys.executable, "-m", f"runners.{runner}", *arguments]
+    with subprocess.Popen(command) as process:  # noqa: S603 – no shell reads it
+        try:
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            raise
 
 
 @checked("")
