@@ -15,6 +15,7 @@ import fineprune
 from fineprune.comparison import areas, figures, ranking
 from fineprune.comparison.figure_style import looks, svg
 from fineprune.comparison.frame import PRICE, tidy
+from fineprune.comparison.lasting import lasting
 from fineprune.comparison.removal import ASR, Bar, removal
 from fineprune.comparison.verdict import Verdict, verdicts
 from fineprune.names import FRACTION_PRUNED, UNTOUCHED
@@ -90,6 +91,7 @@ class Comparison:
             "attacks": ranking.per_attack(self.results),
             "pairs": pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(),
             "areas": areas.mean_areas(areas.areas(self.runs, self.results)),
+            "aftermath": lasting(self.runs),
             "oracles": ranking.oracles(self.results),
             "unattacked": ranking.unattacked(self.results),
             "not_applicable": ranking.not_applicable(self.results),

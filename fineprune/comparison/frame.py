@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fineprune import names
+from fineprune.attacks.clean import Clean
 from fineprune.comparison.curves import regret
 from fineprune.data.split import CLEAN_TEST
 from fineprune.identity import decides
@@ -77,6 +79,29 @@ def tidy(runs: Sequence[FinishedSweep]) -> pd.DataFrame:
     without fine-tuning is preferred, since its budgets are judged by more images. Of runs with the same method, attack
     and seed the latest counts. Each attack and seed has the untouched BadNet as a method too, at every point.
     """
+    rows = [
+        {"method": unit.method, "attack": unit.attack, "seed": unit.seed} | row
+        for unit in units(runs)
+        for row in _rows(unit.run, unit.finetuned)
+    ]
+    columns = [*[name for name in COLUMNS if "…" not in name and name not in MEASURED], *MEASURED]
+    measured = pd.DataFrame(rows).reindex(columns=columns).astype(dict.fromkeys(FLAGS, bool))
+    return _with_untouched(measured)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One method under one attack with one seed: the `run` that has it, of its nets those `finetuned` or those not."""
+
+    method: str
+    attack: str
+    seed: int
+    run: FinishedSweep
+    finetuned: bool
+
+
+def units(runs: Sequence[FinishedSweep]) -> list[Unit]:
+    """What each of `runs` stands for; `tidy` says which one counts where several have the same."""
     parts = [(run, finetuned) for run in runs for finetuned in _finetuned(run)]
     strategies = pd.Series([_method(run, finetuned) for run, finetuned in parts])
     subjects = pd.Series([_subject(run) for run, _ in parts])
@@ -89,15 +114,8 @@ def tidy(runs: Sequence[FinishedSweep]) -> pd.DataFrame:
             "shared": [_tunes(run) and not finetuned for run, finetuned in parts],
         }
     )
-    latest = methods.sort_values("shared", kind="stable").drop_duplicates(UNIT)
-    rows = [
-        {name: unit[name] for name in UNIT} | row
-        for unit in latest.sort_values(UNIT).to_dict("records")
-        for row in _rows(*parts[unit["part"]])
-    ]
-    columns = [*[name for name in COLUMNS if "…" not in name and name not in MEASURED], *MEASURED]
-    measured = pd.DataFrame(rows).reindex(columns=columns).astype(dict.fromkeys(FLAGS, bool))
-    return _with_untouched(measured)
+    latest = methods.sort_values("shared", kind="stable").drop_duplicates(UNIT).sort_values(UNIT)
+    return [Unit(*(row[name] for name in UNIT), *parts[row["part"]]) for row in latest.to_dict("records")]
 
 
 def _with_untouched(results: pd.DataFrame) -> pd.DataFrame:
@@ -116,6 +134,11 @@ def _with_untouched(results: pd.DataFrame) -> pd.DataFrame:
     rows.loc[attacked, column(GOODNET, names.DETECTION_RATE)] = 0.0
     pruned = results[(results["strategy"] != names.NO_PRUNING) | results["finetuned"]]
     return pd.concat([rows, pruned], ignore_index=True)
+
+
+def is_clean(run: FinishedSweep) -> bool:
+    """Whether the network never had a backdoor, so that what a trigger does to it is no attack."""
+    return run.tags.get("attack") == Clean.name
 
 
 def _tunes(run: FinishedSweep) -> bool:
@@ -176,7 +199,8 @@ def _rows(run: FinishedSweep, finetuned: bool) -> Iterator[dict[str, Any]]:
         yield row
         return
     rates = names.rates(run.metrics).values()
-    triggers = [rate.split for rate in rates if (rate.net, rate.rate) == (names.BADNET, names.ASR)]
+    measured = [rate.split for rate in rates if (rate.net, rate.rate) == (names.BADNET, names.ASR)]
+    triggers = [] if is_clean(run) else measured
     for point, budget in budgets.logged(run.params.get("budgets", "")).items():
         for trigger in triggers or [""]:
             yield (

@@ -27,6 +27,7 @@ CAPTIONS = {
     "runs": "The runs",
     "attacks": "Each method under each attack",
     "areas": "Area under the curve of the smallest ASR",
+    "aftermath": "What comes back, at each budget",
     "oracles": "Oracles",
     "unattacked": "On networks without a backdoor",
     "not_applicable": "Not applicable",
