@@ -50,8 +50,8 @@ def parse(metrics: Mapping[str, float]) -> list[dict[str, str | float]]:
     """What `Outcome.metrics` wrote into `metrics`: a row for each outcome, with its place and its rates."""
     rows: dict[tuple[str, ...], dict[str, str | float]] = {}
     for name, value in metrics.items():
-        prefix, *place, rate = name.split("/")
-        if prefix == PREFIX and len(place) >= 3 and rate in RATES:
+        *parts, rate = name.split("/")
+        if parts[:1] == [PREFIX] and len(place := parts[1:]) >= 3 and rate in RATES:
             at = (*place[:3], "/".join(place[3:]))
             rows.setdefault(at, {**dict(zip(PLACE, at, strict=True)), **dict.fromkeys(RATES, nan)})[rate] = value
     return list(rows.values())

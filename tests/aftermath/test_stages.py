@@ -146,5 +146,6 @@ def test_what_cannot_apply_is_refused(stages: list[Aftermath], poisoned: dict[st
 def test_what_is_logged_is_read_back(trigger: str) -> None:
     asr = (0.1, 0.8) if trigger else (np.nan, np.nan)
     outcome = Outcome("retuning", trigger, 5, 0.9, 0.7, *asr, net="pruned", point="2_percent")
-    (row,) = parse(outcome.metrics() | {"at_2_percent/hat/pruned_asr": 0.5, "aftermath/x": 1.0})
+    others = {"at_2_percent/hat/pruned_asr": 0.5, "asr_at_2_percent": 0.5, "aftermath/x": 1.0, "aftermath": 1.0}
+    (row,) = parse(outcome.metrics() | others)
     np.testing.assert_equal(row, {name: getattr(outcome, name) for name in row})
