@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import tf_keras as keras
 
+    from fineprune.aftermath import Aftermath
     from fineprune.data.split import Split
     from fineprune.report.result import Result
     from fineprune.strategy import Strategy
@@ -64,6 +65,7 @@ def sweep(
     poisoned: Mapping[str, Images] | None = None,
     budgets: Sequence[float | str] = (0.02, 0.04, 0.10),
     finetune: FineTuning | str | None = None,
+    aftermath: Aftermath | str | Sequence[Aftermath | str] = (),
     held_out: float = 0.3,
     seed: int = 0,
     pixel_scale: float | str = "1/255",
@@ -71,16 +73,17 @@ def sweep(
     """Prune `network` step by step, measure every step, choose one for each budget: what `runners.sweep` does.
 
     `network` is a tf_keras model or the HDF5 file of one. `strategy` and `finetune` are objects, or names of those in
-    `conf/strategy` and `conf/finetune`, with their defaults. Images are a Split; a pair of arrays: images (n, height,
-    width, channels), as the network takes them, and labels (n,); or an HDF5 file in the competition's layout. Pixels of
-    files are multiplied by `pixel_scale`; those of arrays must have been already, so that white is 255 times
-    `pixel_scale` there. `poisoned` gives images by the trigger's name, labelled with the attacker's target. Only
-    `clean_valid` must be there: it ranks, trains and judges. A budget is 0.04 or "4 %"; where something trains, budgets
-    are judged on the share `held_out` of `clean_valid`. Prints nothing.
+    `conf/strategy` and `conf/finetune`, with their defaults; so is `aftermath`, or a list of several. Images are a
+    Split; a pair of arrays: images (n, height, width, channels), as the network takes them, and labels (n,); or an HDF5
+    file in the competition's layout. Pixels of files are multiplied by `pixel_scale`; those of arrays must have been
+    already, so that white is 255 times `pixel_scale` there. `poisoned` gives images by the trigger's name, labelled
+    with the attacker's target. Only `clean_valid` must be there: it ranks, trains and judges. A budget is 0.04 or
+    "4 %"; where something trains, budgets are judged on the share `held_out` of `clean_valid`. Prints nothing.
 
-    Returns `.table` and `.chosen`, frames of all steps and of the chosen ones, `.pruned("4 %")`, `.finetuned("4 %")`,
-    `.goodnet("4 %")` and `.plot()`. Raises FinepruneError, whose message is one line, where settings, images or the
-    network cannot be used: NotApplicable, one of its kinds, where the network lacks what the strategy needs.
+    Returns `.table`, `.chosen` and `.aftermath`, frames of all steps, of the chosen ones and of what became of these,
+    `.pruned("4 %")`, `.finetuned("4 %")`, `.goodnet("4 %")` and `.plot()`. Raises FinepruneError, whose message is one
+    line, where settings, images or the network cannot be used: NotApplicable, one of its kinds, where the network lacks
+    what the strategy needs.
     """
     from fineprune.config.start import load_tensorflow
 
@@ -89,4 +92,6 @@ def sweep(
 
     clean = {"clean_valid": clean_valid, "clean_test": clean_test}
     poisoned = {} if poisoned is None else poisoned
-    return arguments.sweep(network, strategy, clean, poisoned, budgets, finetune, held_out, seed, pixel_scale)
+    return arguments.sweep(
+        network, strategy, clean, poisoned, budgets, finetune, aftermath, held_out, seed, pixel_scale
+    )

@@ -9,7 +9,18 @@ from functools import cache
 from importlib.util import find_spec, resolve_name
 
 # Of fineprune, what decides results, not how settings are read, files are opened or results are reported.
-DECIDING = ("attacks", "badnets", "data", "evaluation", "goodnet", "network", "strategy", "sweeping", "training")
+DECIDING = (
+    "aftermath",
+    "attacks",
+    "badnets",
+    "data",
+    "evaluation",
+    "goodnet",
+    "network",
+    "strategy",
+    "sweeping",
+    "training",
+)
 PLACES = ("badnet.cache", "data.root", "grid", "tracking")
 OUTPUT = ("quiet",)
 

@@ -28,7 +28,15 @@ def sweep(settings: DictConfig, folder: Path) -> grids.Ended:
     if in_grid and parts.tracking.has_finished(record):
         return grids.Ended(grids.BEFORE, "finished before, skipped")
     try:
-        planned = plan(parts.badnet, parts.strategy, parts.finetuning, settings.budgets, parts.held_out, settings.seed)
+        planned = plan(
+            parts.badnet,
+            parts.strategy,
+            parts.finetuning,
+            settings.budgets,
+            parts.held_out,
+            settings.seed,
+            parts.stages,
+        )
     except NotApplicable as reason:
         records.withdraw(folder)
         files = [setup.save_settings(settings, folder)]

@@ -15,6 +15,7 @@ import fineprune
 from fineprune.comparison import areas, figures, ranking
 from fineprune.comparison.figure_style import looks, svg
 from fineprune.comparison.frame import PRICE, tidy
+from fineprune.comparison.lasting import lasting
 from fineprune.comparison.removal import ASR, Bar, removal
 from fineprune.comparison.sensitivity import sensitivity, strips
 from fineprune.comparison.verdict import Verdict, verdicts
@@ -92,6 +93,7 @@ class Comparison:
             "pairs": pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(),
             "areas": areas.mean_areas(areas.areas(self.runs, self.results)),
             "sensitivity": sensitivity(self.results),
+            "aftermath": lasting(self.runs),
             "oracles": ranking.oracles(self.results),
             "unattacked": ranking.unattacked(self.results),
             "not_applicable": ranking.not_applicable(self.results),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fineprune import names
+from fineprune.attacks.clean import Clean
 from fineprune.comparison.curves import regret
 from fineprune.data.split import CLEAN_TEST
 from fineprune.identity import decides
@@ -72,6 +74,7 @@ COLUMNS = {
 }
 FLAGS = ["finetuned", "oracle", "control"]
 UNIT = ["method", "attack", "seed"]
+SETTINGS = ["plain", "changed"]
 
 
 def tidy(runs: Sequence[FinishedSweep]) -> pd.DataFrame:
@@ -81,6 +84,34 @@ def tidy(runs: Sequence[FinishedSweep]) -> pd.DataFrame:
     without fine-tuning is preferred, since its budgets are judged by more images. Of runs with the same method, attack
     and seed the latest counts. Each attack and seed has the untouched BadNet as a method too, at every point.
     """
+    rows = [
+        {name: getattr(unit, name) for name in [*UNIT, *SETTINGS]} | row
+        for unit in units(runs)
+        for row in _rows(unit.run, unit.finetuned)
+    ]
+    columns = [*[name for name in COLUMNS if "…" not in name and name not in MEASURED], *MEASURED]
+    measured = pd.DataFrame(rows).reindex(columns=columns).astype(dict.fromkeys(FLAGS, bool))
+    return _with_untouched(measured)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One method under one attack with one seed: the `run` that has it, of its nets those `finetuned` or those not.
+
+    `plain` is the method without settings in brackets, `changed` those of its settings that are not the defaults.
+    """
+
+    method: str
+    attack: str
+    seed: int
+    plain: str
+    changed: str
+    run: FinishedSweep
+    finetuned: bool
+
+
+def units(runs: Sequence[FinishedSweep]) -> list[Unit]:
+    """What each of `runs` stands for; `tidy` says which one counts where several have the same."""
     parts = [(run, finetuned) for run in runs for finetuned in _finetuned(run)]
     strategies = pd.Series([_method(run, finetuned) for run, finetuned in parts])
     subjects = pd.Series([_subject(run) for run, _ in parts])
@@ -95,15 +126,8 @@ def tidy(runs: Sequence[FinishedSweep]) -> pd.DataFrame:
             "changed": [_changed(run, finetuned) for run, finetuned in parts],
         }
     )
-    latest = methods.sort_values("shared", kind="stable").drop_duplicates(UNIT)
-    rows = [
-        {name: unit[name] for name in [*UNIT, "plain", "changed"]} | row
-        for unit in latest.sort_values(UNIT).to_dict("records")
-        for row in _rows(*parts[unit["part"]])
-    ]
-    columns = [*[name for name in COLUMNS if "…" not in name and name not in MEASURED], *MEASURED]
-    measured = pd.DataFrame(rows).reindex(columns=columns).astype(dict.fromkeys(FLAGS, bool))
-    return _with_untouched(measured)
+    latest = methods.sort_values("shared", kind="stable").drop_duplicates(UNIT).sort_values(UNIT)
+    return [Unit(*(row[name] for name in [*UNIT, *SETTINGS]), *parts[row["part"]]) for row in latest.to_dict("records")]
 
 
 def _with_untouched(results: pd.DataFrame) -> pd.DataFrame:
@@ -122,6 +146,11 @@ def _with_untouched(results: pd.DataFrame) -> pd.DataFrame:
     rows.loc[attacked, column(GOODNET, names.DETECTION_RATE)] = 0.0
     pruned = results[(results["strategy"] != names.NO_PRUNING) | results["finetuned"]]
     return pd.concat([rows, pruned], ignore_index=True)
+
+
+def is_clean(run: FinishedSweep) -> bool:
+    """Whether the network never had a backdoor, so that what a trigger does to it is no attack."""
+    return run.tags.get("attack") == Clean.name
 
 
 def _tunes(run: FinishedSweep) -> bool:
@@ -189,7 +218,8 @@ def _rows(run: FinishedSweep, finetuned: bool) -> Iterator[dict[str, Any]]:
         yield row
         return
     rates = names.rates(run.metrics).values()
-    triggers = [rate.split for rate in rates if (rate.net, rate.rate) == (names.BADNET, names.ASR)]
+    measured = [rate.split for rate in rates if (rate.net, rate.rate) == (names.BADNET, names.ASR)]
+    triggers = [] if is_clean(run) else measured
     for point, budget in budgets.logged(run.params.get("budgets", "")).items():
         for trigger in triggers or [""]:
             yield (

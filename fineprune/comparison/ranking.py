@@ -16,6 +16,7 @@ SCORE = names.column(names.GOODNET, names.DER)
 BEFORE = names.column(names.BADNET, names.ASR)
 CONFIDENCE = 0.95
 TIED = 3
+DIFFERENCES = (PRICE, "asr_back", "asr_planted")  # may be below 0
 BLOCK = ["attack", "seed"]
 POINT = ["point", "budget"]
 KINDS = ["oracle", "control", "attacked"]
@@ -82,15 +83,15 @@ def means(rows: pd.DataFrame, by: list[str], measured: list[str] = MEASURED) -> 
     """For each group the mean over seeds of what is `measured`, with bounds `…_low` and `…_high`, and `seeds`.
 
     Bounds are those of the 95 % confidence interval by Student's t, NaN from a single seed, and cut where no value can
-    lie: below 0 (a price: −1) and, but for costs, above 1. Attacks are averaged within a seed first: runs of one seed
-    may share their images, so only seeds are independent.
+    lie: below 0 (a difference: −1) and, but for costs, above 1. Attacks are averaged within a seed first: runs of one
+    seed may share their images, so only seeds are independent.
     """
     from scipy import stats
 
     groups = rows.groupby([*by, "seed"], sort=False)[measured].mean().groupby(by, sort=False)
     mean, count = groups.mean(), groups.count()
     half = groups.sem() * stats.t.ppf((1 + CONFIDENCE) / 2, (count - 1).where(count > 1))
-    least = [-1.0 if name == PRICE else 0.0 for name in measured]
+    least = [-1.0 if name in DIFFERENCES else 0.0 for name in measured]
     most = [np.inf if name in names.COSTS else 1.0 for name in measured]
     low, high = ((mean + sign * half).clip(least, most, axis=1) for sign in (-1, 1))
     seeds = groups.size().rename("seeds")

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import tf_keras as keras
 from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
 
 from fineprune import names
+from fineprune.aftermath import Aftermath
 from fineprune.badnets.source import BadNet
 from fineprune.checks import Scale, checked
 from fineprune.config.choices import CONF, check, choices
 from fineprune.config.instantiate import instantiate
-from fineprune.config.setup import check_held_out, check_seed
+from fineprune.config.setup import check_held_out, check_seed, obtain_stages
 from fineprune.data.h5 import H5Split
 from fineprune.data.sources import check_name
 from fineprune.data.split import ArraySplit, Data, Split
@@ -37,6 +39,7 @@ def sweep(
     poisoned: Any,
     allowed: Any,
     finetune: Any,
+    aftermath: Any,
     held_out: float,
     seed: int,
     pixel_scale: float | str,
@@ -46,6 +49,8 @@ def sweep(
     check_seed(seed)
     made = _chosen("strategy", strategy, Strategy, seed)
     finetuning = _chosen("finetune", finetune, FineTuning, seed)
+    given = aftermath if _is_list(aftermath) else [aftermath]
+    stages = [stage for each in given for stage in _stages(each, seed)]
     if not isinstance(poisoned, Mapping):
         raise ConfigError(
             f"expected poisoned to map names of triggers to images, got {type(poisoned).__name__}"
@@ -58,7 +63,7 @@ def sweep(
     badnet = BadNet(_network(network), Data("given", **clean, poisoned=triggers))
     falls = [budgets.fraction(budget) for budget in allowed] if _is_list(allowed) else allowed
     with hidden():
-        result = run(plan(badnet, made, finetuning, falls, held_out, seed))
+        result = run(plan(badnet, made, finetuning, falls, held_out, seed, stages))
     name = names.titled(strategy if isinstance(strategy, str) else type(strategy).__name__, made.variant)
     return Result(result, f"{names.method(name, finetuning.name if finetuning else '')} on {badnet.model.name}")
 
@@ -72,14 +77,31 @@ def _chosen(group: str, given: Any, kind: type, seed: int) -> Any:
     if isinstance(given, kind) or (given is None and group == "finetune"):
         return given
     if not isinstance(given, str):
-        raise ConfigError(
-            f"expected {group} to be a {kind.__name__} or the name of one, got {type(given).__name__}"
-            f": give one of {', '.join(choices(group))}"
-        )
-    check(group, given, choices(group))
+        raise _unlike(group, kind, given)
+    return instantiate(_composed(group, given, seed)[group], kind, or_none=group == "finetune")
+
+
+def _stages(given: Any, seed: int) -> list[Aftermath]:
+    """`given` itself, or what the choice of that name in `conf/aftermath` makes with its defaults."""
+    if isinstance(given, Aftermath):
+        return [given]
+    if not isinstance(given, str):
+        raise _unlike("aftermath", Aftermath, given)
+    return obtain_stages(_composed("aftermath", given, seed))
+
+
+def _unlike(group: str, kind: type, given: Any) -> ConfigError:
+    return ConfigError(
+        f"expected {group} to be a {kind.__name__} or the name of one, got {type(given).__name__}"
+        f": give one of {', '.join(choices(group))}"
+    )
+
+
+def _composed(group: str, choice: str, seed: int) -> DictConfig:
+    """The settings of a sweep with this choice."""
+    check(group, choice, choices(group))
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        settings = compose("sweep", [f"{group}={given}", f"seed={seed}"])
-    return instantiate(settings[group], kind, or_none=group == "finetune")
+        return compose("sweep", [f"{group}={choice}", f"seed={seed}"])
 
 
 def _network(given: Any) -> keras.Model:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fineprune.identity import code, code_of, decides
 
 if TYPE_CHECKING:
+    from fineprune.aftermath import Aftermath
     from fineprune.badnets.source import BadNet
     from fineprune.strategy import Strategy
     from fineprune.training.fine_tuning import FineTuning
 
 # Those of data, attack and BadNet are left out: their outcome, the images and the network, is hashed itself.
-SETTINGS = ("budgets", "finetune", "held_out", "seed", "strategy")
+SETTINGS = ("aftermath", "budgets", "finetune", "held_out", "seed", "strategy")
 MEASURING = ("data", "evaluation", "goodnet", "network", "strategy", "sweeping")
 
 
@@ -24,6 +25,7 @@ def of_run(
     badnet: BadNet,
     strategy: Strategy,
     finetuning: FineTuning | None,
+    stages: Sequence[Aftermath] = (),
 ) -> str:
     """A hash of all that decides a run's results: settings, images, network, code, and the names in its tables.
 
@@ -37,7 +39,7 @@ def of_run(
         [(name, split.digest) for name, split in splits.items()],
         badnet.model.to_json(),
         code("fineprune.sweeping.run", within=MEASURING),
-        code_of([strategy, *trains, *splits.values()]),
+        code_of([strategy, *trains, *stages, *splits.values()]),
     ]
     sha = hashlib.sha256(repr(parts).encode())
     for array in badnet.model.get_weights():

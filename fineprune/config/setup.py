@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from fineprune import names
+from fineprune.aftermath import Aftermath
 from fineprune.attacks.base import Attack
 from fineprune.badnets.source import BadNet, Source
 from fineprune.checks import Seed, Share, checked
@@ -36,6 +37,7 @@ class Experiment:
     badnet: BadNet
     strategy: Strategy
     finetuning: FineTuning | None
+    stages: list[Aftermath]
     held_out: float
     tracking: Tracking
     tags: dict[str, str]
@@ -64,10 +66,11 @@ def build(settings: DictConfig) -> Experiment:
     strategy: Strategy = instantiate(settings.strategy, Strategy)
     tracking: Tracking = instantiate(settings.tracking, Tracking)
     finetuning: FineTuning | None = instantiate(settings.finetune, FineTuning, or_none=True)
+    stages = obtain_stages(settings)
     held_out = check_held_out(settings.held_out)
     budgets.check(settings.budgets)
     check_quiet(settings.quiet)
-    shift: Shift | None = instantiate(settings.shift, Shift)
+    shift: Shift | None = instantiate(settings.shift, Shift, or_none=True)
     badnet = obtain_badnet(settings)
     if shift and badnet.data.clean_valid:
         badnet = replace(badnet, data=replace(badnet.data, clean_valid=Shifted(badnet.data.clean_valid, shift)))
@@ -92,7 +95,7 @@ def build(settings: DictConfig) -> Experiment:
     }
     tags |= {"experiment": choices["experiment"]} if choices.get("experiment") else {}
     tags |= {"grid": grid} if (grid := grid_name(settings)) else {}
-    return Experiment(badnet, strategy, finetuning, held_out, tracking, tags)
+    return Experiment(badnet, strategy, finetuning, stages, held_out, tracking, tags)
 
 
 def _changed(group: str, settings: DictConfig, made: object) -> Iterator[str]:
@@ -109,6 +112,12 @@ def obtain_badnet(settings: DictConfig) -> BadNet:
     seed = check_seed(settings.seed)
     source: Source = instantiate(settings.badnet, Source)
     return source.obtain(instantiate(settings.data, Data), instantiate(settings.attack, Attack), seed)
+
+
+def obtain_stages(settings: DictConfig) -> list[Aftermath]:
+    """The stages of the aftermath that `settings` names, in the order of their names; an empty list chooses none."""
+    chosen = settings.get("aftermath") or {}
+    return [instantiate(chosen[name], Aftermath) for name in sorted(chosen)]
 
 
 @checked("")
@@ -132,7 +141,7 @@ def record(settings: DictConfig, parts: Experiment) -> Record:
     """The run's record before there are results."""
     params = {key: value for key, value in flat(settings).items() if key != "grid"}
     name_tags = {key: value for key, value in parts.tags.items() if key != "grid"}
-    run_identity = identity.of_run(params, name_tags, parts.badnet, parts.strategy, parts.finetuning)
+    run_identity = identity.of_run(params, name_tags, parts.badnet, parts.strategy, parts.finetuning, parts.stages)
     tags = {**parts.tracking.context(), **parts.tags, "identity": run_identity}
     return Record(uuid4().hex, parts.name(settings.seed), now(), params, tags)
 

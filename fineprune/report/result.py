@@ -49,6 +49,11 @@ class Result:
         table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("budget")
         return table.astype({"step": int, "pruned": int, "total": int})
 
+    @cached_property
+    def aftermath(self) -> pd.DataFrame:
+        """What became of each net, before and after each stage of `aftermath`: the columns of `aftermath.csv`."""
+        return self.sweep.aftermath
+
     def pruned(self, budget: float | str) -> keras.Model:
         """The pruned net at `budget`. Raises ConfigError where the sweep has no such budget."""
         return self.sweep.nets[names.net_at(names.PRUNED, self._point(budget))]

@@ -33,6 +33,7 @@ NEVER = "†"
 def write(sweep: Sweep, folder: Path, title: str, about: Mapping[str, Any]) -> list[Path]:
     """Write the tables, the pictures, the nets of each point and, last, `summary.json` to `folder`; return them all."""
     texts = {"performance.csv": csv(sweep.table), "layers.csv": csv(sweep.layers)}
+    texts |= {"aftermath.csv": csv(sweep.aftermath)} if sweep.outcomes else {}
     texts["table.txt"] = printed(sweep)
     figures = {
         "curve": curve(sweep, title),
@@ -84,7 +85,7 @@ def _file(net: str, point: str) -> str:
 
 def results(sweep: Sweep) -> dict[str, float]:
     """The rates of B, as `badnet/sunglasses/asr`, and at each point, as `at_2_percent/sunglasses/goodnet_asr`; the
-    headline, as `asr_at_2_percent`; and what the parts took."""
+    headline, as `asr_at_2_percent`; what became of each net; and what the parts took."""
     metrics = {names.cost(of, part): value for of, parts in sweep.costs.items() for part, value in parts.items()}
     for split, badnet in of_net(sweep.at(0), names.PRUNED).items():
         metrics |= {str(names.Rate(split, names.BADNET, rate)): value for rate, value in badnet.items()}
@@ -93,6 +94,8 @@ def results(sweep: Sweep) -> dict[str, float]:
         metrics |= {names.at(point, key): float(value) for key, value in rates.items() if key not in names.COUNTS}
     for name, first in sweep.chosen.items():
         metrics[names.at(name, names.REACHED)] = float(first is not None)
+    for outcome in sweep.outcomes:
+        metrics |= outcome.metrics()
     unread = [name for name, rate in names.rates(metrics).items() if _is_unread(rate, sweep.plan.data.splits)]
     return {name: value for name, value in metrics.items() if name not in unread} | headline.metrics(sweep)
 
@@ -146,8 +149,10 @@ def note(sweep: Sweep) -> str:
 
 
 def show(sweep: Sweep, screen: Console) -> None:
-    """Print B, and, at each budget, B′ and the GoodNet, pruned alone and fine-tuned."""
+    """Print B, and, at each budget, B′ and the GoodNet, pruned alone and fine-tuned; and what became of B′."""
     screen.print(_table(sweep))
+    if sweep.outcomes:
+        screen.print(tables.aftermath_table(sweep.outcomes))
     for table in tables.layer_tables(sweep.layers):
         screen.print(table)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from math import isnan
 from typing import Any
 
 import pandas as pd
@@ -16,11 +17,13 @@ from fineprune.data.split import CLEAN_TEST, CLEAN_VALID
 from fineprune.errors import plain
 from fineprune.names import BADNET, PRUNED, TUNED
 from fineprune.sweeping import budgets
+from fineprune.sweeping.aftermath import Outcome
 from fineprune.sweeping.single_net import NETS, Rates
 
 CLEAN = {names.ACCURACY: "clean", names.FALSE_POSITIVE_RATE: "false pos"}
 ABOUT = ["data", "trained on", "architecture", "epochs"]  # of a table of BadNets
 ABREAST = 9  # nets whose columns fit 80 characters beside the name of a layer
+GIVEN = "*"  # what sees poisoned images
 ATTACK = {names.ASR: "ASR", names.DETECTION_RATE: "found", names.ROBUST_ACCURACY: "RA", names.DER: "DER"}
 
 
@@ -93,6 +96,30 @@ def nets_table(rates: Rates) -> Table:
     for net, title in NETS.items():
         add(table, (title,), rates[net])
     return finished(table, rates[BADNET])
+
+
+def aftermath_table(outcomes: Sequence[Outcome]) -> Table:
+    """What became of each net: a line for each stage, in blocks of a net, its rates before and after."""
+    given = any(outcome.poisoned for outcome in outcomes)
+    table = _table(f"percent, before → after{f'; {GIVEN} trains on poisoned images of the attacker' if given else ''}")
+    for heading in ("budget", "net", "afterwards"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("clean", justify="right", no_wrap=True)
+    table.add_column("attack", overflow="fold")
+    table.add_column("ASR of B′", justify="right", no_wrap=True)
+    last = ("", "")
+    for outcome in outcomes:
+        place = (budgets.text(outcome.point), "B′" if outcome.net == PRUNED else "tuned B′")
+        stage = outcome.stage.replace("_", " ") + (GIVEN if outcome.poisoned else "")
+        clean = _change(outcome.accuracy_before, outcome.accuracy_after)
+        asr = _change(outcome.asr_before, outcome.asr_after)
+        table.add_row(*(("", "") if place == last else place), stage, clean, outcome.trigger, asr)
+        last = place
+    return table
+
+
+def _change(before: float, after: float) -> str:
+    return "" if isnan(before) else f"{100 * before:.2f} → {100 * after:.2f}"
 
 
 def layer_tables(layers: pd.DataFrame) -> Iterator[Table]:

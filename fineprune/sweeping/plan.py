@@ -10,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from fineprune.aftermath import Aftermath
 from fineprune.badnets.source import BadNet
 from fineprune.data.split import CLEAN_VALID, Data, Split, hold_out
 from fineprune.errors import ConfigError, Doubt
@@ -19,7 +20,7 @@ from fineprune.network.passes import Passes
 from fineprune.network.step import Step
 from fineprune.progress import stage
 from fineprune.strategy import Strategy
-from fineprune.sweeping import plausible
+from fineprune.sweeping import aftermath, plausible
 from fineprune.sweeping.budgets import check
 from fineprune.training.fine_tuning import FineTuning
 
@@ -33,7 +34,7 @@ class Plan:
     `seen` holds the clean validation images that the strategy saw and that fine-tuning may see. `data` holds what is
     measured; budgets are judged by its `clean_valid`. Where something trains and there are budgets, these are other
     images than `seen`, else the same. `passes` are the images that each part sent through the
-    network. `doubts` are what makes the results doubtful, one line each.
+    network. `doubts` are what makes the results doubtful, one line each. `stages` come after the nets of each budget.
     """
 
     network: Network
@@ -46,6 +47,7 @@ class Plan:
     seconds: Mapping[str, float]
     doubts: Sequence[str] = ()
     passes: Mapping[str, Passes] = field(default_factory=dict)
+    stages: Sequence[Aftermath] = ()
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -66,10 +68,12 @@ def plan(
     budgets: Sequence[Any],
     held_out: float,
     seed: int,
+    stages: Sequence[Aftermath] = (),
 ) -> Plan:
     """Check that everything fits, and list the strategy's steps. Raises a FinepruneError for a user's mistake."""
     falls = check(budgets)
     network, data = Network(badnet.model), badnet.data
+    aftermath.check(stages, data.poisoned)
     if data.clean_valid is None:
         raise ConfigError(
             "expected data.clean_valid, which ranks channels and sets budgets, got none: set data.clean_valid=FILE"
@@ -95,7 +99,7 @@ def plan(
     with stage("timing a forward pass"):
         seconds["forward"] = _seconds_forward(network, clean)
     passes = {"strategy": listing}
-    return Plan(network, data, seen, steps, falls, finetuning, seed, seconds, doubts, passes)
+    return Plan(network, data, seen, steps, falls, finetuning, seed, seconds, doubts, passes, stages)
 
 
 def _steps(strategy: Strategy, network: Network, clean: Split, poisoned: Mapping[str, Split]) -> list[Step]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from fineprune.names import BACKWARD_PASSES, BADNET, FORWARD_PASSES, PRUNED, SEC
 from fineprune.network.passes import Passes
 from fineprune.progress import bar
 from fineprune.sweeping import budgets, layer_table
+from fineprune.sweeping.aftermath import COLUMNS, Outcome, outcomes
 from fineprune.sweeping.metrics import all_rates, defence_effectiveness, performance
 from fineprune.sweeping.plan import Plan
 from fineprune.training.fine_tuning import FineTuning
@@ -30,7 +31,7 @@ class Sweep:
 
     `labels` are, for each split, the labels by the net of every step, (1 + steps, n). `tuned` holds, by the name of a
     point, the fine-tuned net and its labels, (n,) for each split. `passes` are the images that each part sent through
-    the network, measuring left out.
+    the network, measuring left out. `outcomes` say what became of the nets of each point in the aftermath.
     """
 
     plan: Plan
@@ -38,6 +39,7 @@ class Sweep:
     tuned: Mapping[str, Tuned]
     seconds: Mapping[str, float]
     passes: Mapping[str, Passes] = field(default_factory=dict)
+    outcomes: Sequence[Outcome] = ()
 
     @property
     def costs(self) -> dict[str, dict[str, float]]:
@@ -84,6 +86,11 @@ class Sweep:
         """What each of `nets` consists of."""
         return layer_table.layers(self.nets)
 
+    @property
+    def aftermath(self) -> pd.DataFrame:
+        """A row for each of `outcomes`: the columns of `aftermath.csv`."""
+        return pd.DataFrame(self.outcomes, columns=COLUMNS)
+
     def at(self, row: int) -> dict[str, Any]:
         """The rates of one row, DER included."""
         return {str(rate): value for rate, value in self.full_table.iloc[row].dropna().items()}
@@ -120,7 +127,7 @@ def points(chosen: Mapping[str, int | None], last: int) -> dict[str, int]:
 
 
 def run(planned: Plan) -> Sweep:
-    """Measure every step on every split, then fine-tune and measure the nets to report."""
+    """Measure every step on every split, then fine-tune and measure the nets to report, and what becomes of them."""
     splits = planned.data.splits
     start = time.perf_counter()
     with bar() as progress:
@@ -131,7 +138,9 @@ def run(planned: Plan) -> Sweep:
     tuning = Passes()
     tuned = _tune(planned, planned.finetuning, chosen, tuning) if planned.finetuning else {}
     seconds = {"evaluation": measured_at - start, "finetuning": time.perf_counter() - measured_at}
-    return Sweep(planned, labels, tuned, {**planned.seconds, **seconds}, {**planned.passes, "finetuning": tuning})
+    after = list(_aftermath(planned, labels, tuned, chosen)) if planned.stages else []
+    passes = {**planned.passes, "finetuning": tuning}
+    return Sweep(planned, labels, tuned, {**planned.seconds, **seconds}, passes, after)
 
 
 def _tune(planned: Plan, finetuning: FineTuning, chosen: Mapping[str, int], passes: Passes) -> dict[str, Tuned]:
@@ -144,3 +153,21 @@ def _tune(planned: Plan, finetuning: FineTuning, chosen: Mapping[str, int], pass
                 net = finetuning.tune(planned.network, planned.steps[row - 1], planned.seen, planned.seed, title)
             tuned_rows[row] = net, {name: predict(net, split) for name, split in planned.data.splits.items()}
     return {point: tuned_rows[row] for point, row in chosen.items()}
+
+
+def _aftermath(
+    planned: Plan, labels: Mapping[str, ClassLabels], tuned: Mapping[str, Tuned], chosen: Mapping[str, int]
+) -> Iterator[Outcome]:
+    """What becomes of the nets of each row, computed once, whichever points share it."""
+    by_row: dict[int, list[Outcome]] = {}
+    for point, row in chosen.items():
+        if row not in by_row:
+            pruned = planned.network.pruned(planned.steps[row - 1])
+            nets: dict[str, Tuned] = {PRUNED: (pruned, {name: by_step[row] for name, by_step in labels.items()})}
+            nets |= {TUNED[PRUNED]: tuned[point]} if point in tuned else {}
+            by_row[row] = [
+                replace(outcome, net=name)
+                for name, net in nets.items()
+                for outcome in outcomes(planned.stages, *net, planned.data, planned.seen, planned.seed)
+            ]
+        yield from (replace(outcome, point=point) for outcome in by_row[row])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fineprune.data.split import CLEAN_TEST
@@ -22,7 +22,8 @@ class FinishedSweep:
     """One finished sweep.
 
     `steps` has a row for each step, from the untouched BadNet on: `fraction_pruned`, the column named `amount`, NaN for
-    the untouched BadNet where that is another, accuracy, ASR of B′ and GoodNet.
+    the untouched BadNet where that is another, accuracy, ASR of B′ and GoodNet. `digests` are those of its images, by
+    split.
     """
 
     id: str
@@ -30,6 +31,7 @@ class FinishedSweep:
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     steps: pd.DataFrame
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def amount(self) -> str:
@@ -77,7 +79,10 @@ def _printable(run: LoggedRun) -> dict[str, Any]:
     tags, params = (
         {plain(key): plain(text) for key, text in part.items()} for part in (run.data.tags, run.data.params)
     )
-    return {"tags": tags, "params": params, "metrics": {plain(name): value for name, value in run.data.metrics.items()}}
+    metrics = {plain(name): value for name, value in run.data.metrics.items()}
+    datasets = [given.dataset for given in run.inputs.dataset_inputs] if run.inputs else []
+    digests = {plain(dataset.name): plain(dataset.digest) for dataset in datasets}
+    return {"tags": tags, "params": params, "metrics": metrics, "digests": digests}
 
 
 def _search(client: MlflowClient, experiment: str, condition: str) -> Iterator[LoggedRun]:

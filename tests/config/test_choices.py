@@ -11,6 +11,7 @@ from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 from settings import CHOICES, compose
 
+from fineprune.aftermath import Aftermath
 from fineprune.attacks import Attack
 from fineprune.badnets import Source
 from fineprune.config.instantiate import instantiate
@@ -22,6 +23,7 @@ from fineprune.tracking import Tracking
 from fineprune.training import FineTuning
 
 KINDS: dict[str, type] = {
+    "aftermath": Aftermath,
     "attack": Attack,
     "badnet": Source,
     "data": Data,
@@ -44,11 +46,13 @@ def chosen(choice: str) -> dict[str, dict[str, Any]]:
     group = choice.partition("=")[0]
     groups = [group] if group in KINDS else [name for name in KINDS if name != "data"]
     chosen = {name: OmegaConf.to_container(composed[name], resolve=True) for name in groups if composed[name]}
-    return {name: dict(settings) for name, settings in chosen.items() if isinstance(settings, dict)}
+    # Of the aftermath there may be several: each has settings of its own.
+    stages = {f"aftermath.{name}": settings for name, settings in dict(chosen.pop("aftermath", {})).items()}
+    return {name: dict(settings) for name, settings in {**chosen, **stages}.items() if isinstance(settings, dict)}
 
 
 def make(group: str, settings: dict[str, Any]) -> Any:
-    return instantiate(OmegaConf.create(settings), KINDS[group])
+    return instantiate(OmegaConf.create(settings), KINDS[group.partition(".")[0]])
 
 
 def make_unless_files_are_away(group: str, settings: dict[str, Any]) -> Any:
@@ -69,10 +73,10 @@ def no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_choice_makes_what_it_names(choice: str) -> None:
     for group, settings in chosen(choice).items():
         made = make_unless_files_are_away(group, settings)
-        assert made is None or isinstance(made, KINDS[group])
+        assert made is None or isinstance(made, KINDS[group.partition(".")[0]])
 
 
-WITH_DEFAULTS = [choice for choice in CHOICES if choice.startswith(("strategy=", "finetune=", "shift="))]
+WITH_DEFAULTS = [choice for choice in CHOICES if choice.startswith(("strategy=", "finetune=", "shift=", "aftermath="))]
 NO_DEFAULTS = {"finetune=none", "shift=none", "finetune=clean", "strategy=magnitude_dense", "strategy=l2_norm"}
 
 

@@ -18,6 +18,7 @@ from samples import pictures, split, write_h5
 from settings import listed
 
 import fineprune
+from fineprune.aftermath.retuning import Retuning
 from fineprune.badnets.source import BadNet
 from fineprune.data.split import Data
 from fineprune.errors import ConfigError, DataError, FinepruneError, ModelError, NotApplicable
@@ -121,6 +122,28 @@ def test_the_goodnet_is_made_of_both_nets(result: Result, net: keras.Model, spli
     assert np.mean(goodnet.predict(images) == labels) == result.chosen.loc["10 %", "clean_test/goodnet_accuracy"]
 
 
+def test_the_aftermath_has_a_row_for_each_budget_net_and_stage(
+    result: Result, net: keras.Model, splits: dict[str, Any], glasses: Any
+) -> None:
+    retuning = Retuning(poisoned=2, epochs=1)
+    swept = fineprune.sweep(
+        net,
+        "channel_activation",
+        **splits,
+        poisoned={"glasses": glasses},
+        budgets=(0.04, "10 %"),
+        aftermath=["quantise", retuning],
+    )
+    pd.testing.assert_frame_equal(swept.table, result.table)
+    assert swept.aftermath[["point", "net", "stage"]].to_numpy().tolist() == [
+        [point, "pruned", stage] for point in ("4_percent", "10_percent") for stage in ("quantise", "retuning")
+    ]
+    quantised = swept.aftermath.iloc[0]
+    assert quantised["asr_before"] == swept.chosen.loc["4 %", "glasses/pruned_asr"]
+    assert quantised["accuracy_before"] == swept.chosen.loc["4 %", "clean_test/pruned_accuracy"]
+    assert result.aftermath.empty
+
+
 def test_the_plot_is_the_run_folder_s(result: Result) -> None:
     figure = result.plot()
     assert isinstance(figure, Figure)
@@ -165,6 +188,16 @@ WRONG: dict[str, tuple[dict[str, Any], type[FinepruneError], str]] = {
         "expected strategy to be a Strategy or the name of one, got ",
     ),
     "a fine-tuning that is none": ({"finetune": True}, ConfigError, "expected finetune to be a FineTuning or the name"),
+    "an aftermath that is none": (
+        {"aftermath": [3]},
+        ConfigError,
+        "expected aftermath to be a Aftermath or the name of one, got int: give one of all, clean_retuning, none, ",
+    ),
+    "retuning without a trigger": (
+        {"aftermath": "retuning"},
+        ConfigError,
+        "expected poisoned images, which aftermath=retuning trains on, got none",
+    ),
     "no network": ({"network": 3}, ConfigError, "expected network to be a tf_keras model or the path of one, got "),
     "a file that is away": ({"network": "away.h5"}, ModelError, "expected a network at away.h5, got no such file"),
     "images that are away": (

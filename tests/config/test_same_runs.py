@@ -6,6 +6,7 @@ import pytest
 from nets import tiny
 from samples import pictures, split
 
+from fineprune.aftermath.quantise import Quantise
 from fineprune.badnets.source import BadNet
 from fineprune.config import identity
 from fineprune.data.split import Data
@@ -53,8 +54,22 @@ def test_the_same_again_is_the_same_wherever_things_lie() -> None:
         {"badnet": linear()},
         {"strategy": ChannelActivation()},
         {"finetuning": CleanFineTuning("all", epochs=1, batch_size=1, learning_rate=0.1)},
+        {"stages": [Quantise()]},
+        {"settings": {"aftermath.retuning.poisoned": "9"}},
     ],
-    ids=["seed", "budgets", "setting", "name", "weights", "images", "architecture", "strategy", "fine-tuning"],
+    ids=[
+        "seed",
+        "budgets",
+        "setting",
+        "name",
+        "weights",
+        "images",
+        "architecture",
+        "strategy",
+        "fine-tuning",
+        "stages",
+        "stage",
+    ],
 )
 def test_what_decides_a_run_tells_it_from_others(changed: dict[str, Any]) -> None:
     assert same(**changed) != same()

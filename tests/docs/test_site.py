@@ -45,6 +45,7 @@ def test_a_listing_fits_one_look(folder: Path) -> None:
     [
         ("data", "data/README.md"),
         ("badnet", "models/README.md"),
+        ("aftermath", "docs/science/aftermath.md"),
         ("attack", "docs/science/attacks.md"),
         ("architecture", "docs/science/attacks.md"),
         ("experiment", "docs/how_to/published.md"),

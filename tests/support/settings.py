@@ -9,7 +9,10 @@ import conf
 from fineprune.config import command_line
 
 CONF = Path(conf.__file__).parent
-GROUPS = ["architecture", "attack", "badnet", "data", "experiment", "finetune", "shift", "strategy", "tracking"]
+GROUPS = [
+    *("aftermath", "architecture", "attack", "badnet", "data", "experiment", "finetune", "shift", "strategy"),
+    "tracking",
+]
 CHOICES = [f"{group}={file.stem}" for group in GROUPS for file in sorted(CONF.glob(f"{group}/*.yaml"))]
 
 

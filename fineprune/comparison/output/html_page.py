@@ -28,6 +28,7 @@ CAPTIONS = {
     "attacks": "Each method under each attack",
     "areas": "Area under the curve of the smallest ASR",
     "sensitivity": "Each method with each of its settings",
+    "aftermath": "What comes back, at each budget",
     "oracles": "Oracles",
     "unattacked": "On networks without a backdoor",
     "not_applicable": "Not applicable",

@@ -11,7 +11,7 @@ from fineprune import errors
 from fineprune.sweeping import budgets
 
 # What is shown with its interval; the files have those of the rest.
-INTERVALS = ("goodnet_asr", "goodnet_accuracy", "goodnet_der", "goodnet_area", "pruned_asr", "pruned_area")
+INTERVALS = ("goodnet_asr", "goodnet_accuracy", "goodnet_der", "goodnet_area", "pruned_asr", "pruned_area", "asr_back")
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,13 @@ COLUMNS = [
     Column("attack", "attack", numeric=False),
     Column("point", "budget", "allowed fall of accuracy on clean validation images; end: the last step", numeric=False),
     Column("rank", "rank", "by the GoodNet's mean DER; equal to a tenth of a point, equal rank"),
+    Column("stage", "afterwards", numeric=False),
     Column("method", "method", numeric=False),
     Column("settings", "settings", numeric=False),
+    _percent("asr_before", "B′ ASR before", "attack success rate against the pruned net as the defence left it"),
+    _percent("asr_after", "after", "the same after what the stage did to it"),
+    _percent("asr_back", "back", "what it rose by"),
+    _percent("asr_planted", "planted", "what it rose by where the same was done to a network without a backdoor"),
     _percent("goodnet_asr", "G ASR", "attack success rate against the GoodNet"),
     _percent("goodnet_accuracy", "G clean", "accuracy of the GoodNet on clean test images"),
     _percent("goodnet_der", "G DER", "defence effectiveness rating of the GoodNet; 50 is doing nothing"),

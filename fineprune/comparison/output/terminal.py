@@ -22,12 +22,17 @@ COLUMNS = {
     **{"rank": "rank", "method": "method", "goodnet_der": "DER", "goodnet_accuracy": "clean", "goodnet_asr": "ASR"},
     **{"forward_passes": "fwd", "backward_passes": "bwd"},
 }
+LASTING = {
+    **{"attack": "attack", "stage": "afterwards", "method": "method"},
+    **{"asr_before": "before", "asr_after": "after", "asr_back": "back", "asr_planted": "planted"},
+}
 LINES = 5
 REMOVED = "\N{CHECK MARK}"
 
 
 def show(comparison: Comparison, console: Console) -> None:
-    """Print the verdicts, the first methods at each point, and, at the middle budget, each method under each attack.
+    """Print the verdicts, the first methods at each point, and, at the middle budget, each method under each attack,
+    and what comes back in the aftermath.
 
     Names are printed as they are, not as markup.
     """
@@ -45,6 +50,9 @@ def show(comparison: Comparison, console: Console) -> None:
     for start in range(0, len(attacks), _columns(matrix, console.width)):
         shown = attacks[start : start + _columns(matrix, console.width)]
         console.print(_matrix(matrix[matrix["attack"].isin(shown)], headline.name))
+    if "aftermath" in comparison.tables:
+        lasting = comparison.tables["aftermath"]
+        console.print(_lasting(lasting[lasting["point"] == headline.point], headline.name))
 
 
 def _print(console: Console, text: str, style: str) -> None:
@@ -71,6 +79,19 @@ def _ranking(verdicts: list[Verdict]) -> Table:
             table.add_row(*map(Text, (verdict.name if line == 0 else "", *texts)))
         if len(rows) > LINES:
             table.add_row("", "", f"… {len(rows) - LINES} more in the report")
+    return table
+
+
+def _lasting(rows: pd.DataFrame, budget: str) -> Table:
+    """A line for each attack, stage and method: ASR before and after, what is back, and what of it is planted."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption_justify="right")
+    table.caption = f"at {budget}, percent: ASR of B′ before and after; planted: what is back in a clean network"
+    columns = [column for column in readable_tables.columns(rows) if column.name in LASTING]
+    for column in columns:
+        name = LASTING[column.name]
+        table.add_column(name, justify="right" if column.numeric else "left", overflow="fold")
+    for row in rows.to_dict("records"):
+        table.add_row(*(Text(column.text(row)) for column in columns))
     return table
 
 
