@@ -19,7 +19,11 @@ def retuned(asrs: tuple[float, float], net: str = "pruned", digest: str = "d", *
     run = sweep(**about)
     before, after = asrs
     rates = {"asr_before": before, "asr_after": after, "accuracy_before": 0.9, "accuracy_after": 0.8}
-    metrics = {**run.metrics, "asr_at_2_percent": 0.1, **{f"{PLACE}/{net}/retuning/patch/{name}": rate for name, rate in rates.items()}}
+    metrics = {
+        **run.metrics,
+        "asr_at_2_percent": 0.1,
+        **{f"{PLACE}/{net}/retuning/patch/{name}": rate for name, rate in rates.items()},
+    }
     return FinishedSweep(run.id, run.tags, run.params, metrics, run.steps, {"patch": digest})
 
 
