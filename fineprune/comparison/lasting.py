@@ -9,7 +9,8 @@ import pandas as pd
 from fineprune.comparison.frame import Unit, is_clean, units
 from fineprune.comparison.ranking import means
 from fineprune.names import PRUNED, TUNED
-from fineprune.sweeping import aftermath, budgets
+from fineprune.sweeping import budgets
+from fineprune.sweeping.outcomes import parse
 from fineprune.tracking.read import FinishedSweep
 
 BEFORE, AFTER, BACK, PLANTED = MEASURED = ["asr_before", "asr_after", "asr_back", "asr_planted"]
@@ -38,7 +39,7 @@ def lasting(runs: Sequence[FinishedSweep]) -> pd.DataFrame:
 
 def _rows(unit: Unit) -> Iterator[dict[str, object]]:
     budget = budgets.logged(unit.run.params.get("budgets", ""))
-    for outcome in aftermath.parse(unit.run.metrics):
+    for outcome in parse(unit.run.metrics):
         if outcome["net"] == (TUNED[PRUNED] if unit.finetuned else PRUNED) and outcome["point"] in budget:
             yield {
                 **outcome,

@@ -100,8 +100,10 @@ def build(settings: DictConfig) -> Experiment:
 
 def _changed(group: str, settings: DictConfig, made: object) -> Iterator[str]:
     """The settings of `group` that are not the defaults of the class of what was `made`; seeds apart."""
+    if made is None:
+        return
     parameters = signature(type(made)).parameters
-    for name, value in flat(settings[group] or OmegaConf.create()).items():
+    for name, value in flat(settings[group]).items():
         default = parameters[name].default if name in parameters else value
         if name != "seed" and (tuple(value) if isinstance(value, list) else value) != default:
             yield f"{group}.{name}"

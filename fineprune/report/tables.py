@@ -17,7 +17,7 @@ from fineprune.data.split import CLEAN_TEST, CLEAN_VALID
 from fineprune.errors import plain
 from fineprune.names import BADNET, PRUNED, TUNED
 from fineprune.sweeping import budgets
-from fineprune.sweeping.aftermath import Outcome
+from fineprune.sweeping.outcomes import Outcome
 from fineprune.sweeping.single_net import NETS, Rates
 
 CLEAN = {names.ACCURACY: "clean", names.FALSE_POSITIVE_RATE: "false pos"}

@@ -17,8 +17,9 @@ from fineprune.names import BACKWARD_PASSES, BADNET, FORWARD_PASSES, PRUNED, SEC
 from fineprune.network.passes import Passes
 from fineprune.progress import bar
 from fineprune.sweeping import budgets, layer_table
-from fineprune.sweeping.aftermath import COLUMNS, Outcome, outcomes
+from fineprune.sweeping.aftermath import outcomes
 from fineprune.sweeping.metrics import all_rates, defence_effectiveness, performance
+from fineprune.sweeping.outcomes import COLUMNS, Outcome
 from fineprune.sweeping.plan import Plan
 from fineprune.training.fine_tuning import FineTuning
 

@@ -18,7 +18,8 @@ from fineprune.data.split import ArraySplit, Data, Split, Subset
 from fineprune.errors import ConfigError
 from fineprune.evaluation.predict import predict
 from fineprune.network import graph
-from fineprune.sweeping.aftermath import Outcome, check, outcomes, parse
+from fineprune.sweeping.aftermath import check, outcomes
+from fineprune.sweeping.outcomes import Outcome, parse
 
 CLEAN = split(pictures(60), 5)
 

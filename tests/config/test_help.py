@@ -67,7 +67,7 @@ def test_every_setting_of_a_choice_is_explained_unless_it_follows_another(choice
 
 
 # Of these the name says all: an architecture is chosen by its file, triggers by what they are called.
-ALONE = {"aftermath", "architecture.name", "finetune"}
+ALONE = {"aftermath", "architecture.name", "finetune", "shift"}
 ALONE |= {f"data.poisoned.{name}" for name in ("sunglasses", "eyebrows", "lipstick")}
 ALONE |= {"data.poisoned.anonymous_1"}
 

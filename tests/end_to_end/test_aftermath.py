@@ -10,7 +10,7 @@ from nets import tiny
 from samples import pictures, write_h5
 
 from fineprune.files import save_model
-from fineprune.sweeping.aftermath import COLUMNS, Outcome
+from fineprune.sweeping.outcomes import COLUMNS, Outcome
 from fineprune.tracking import MlflowTracking
 
 NETWORK = ["badnet=h5", "badnet.model=net.h5", "data=h5", "data.clean_valid=valid.h5", "data.clean_test=test.h5"]
