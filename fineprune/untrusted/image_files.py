@@ -69,7 +69,7 @@ def _labels(stored: h5py.Dataset, shape: tuple[int, ...], path: str) -> NDArray[
 
 def _pixels(stored: h5py.Dataset, path: str, sha: hashlib._Hash) -> Iterator[NDArray[Any]]:
     """All of them, block by block, checked and fed to `sha`."""
-    for rows in blocks(stored, 256):
+    for rows in blocks(stored, 2**20):
         block = read_rows(stored, rows, DataError)
         wrong = ~((block >= 0) & (block <= 255))
         if wrong.any():

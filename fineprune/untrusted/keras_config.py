@@ -46,6 +46,8 @@ def parse(text: Any, path: Any, batch: int | None = None) -> dict[str, Any]:
     """
     stored = _json(text, path)
     list(_parts(stored, path))  # not too deep for what follows
+    if (calls := _calls(stored)) > limits.CALLS:
+        raise ModelError(f"expected at most {limits.CALLS:,} calls of layers in {path}, got {calls:,}: not loaded")
     translated = equivalents.for_inference(equivalents.as_layers(equivalents.unwrapped(keras3.as_keras2(stored))))
     _check_no_goodnet(translated, path)
     config: dict[str, Any] = _with_safe_names(equivalents.with_activations_apart(translated))
@@ -56,9 +58,7 @@ def parse(text: Any, path: Any, batch: int | None = None) -> dict[str, Any]:
             f"expected layers that are called as in inference in {path}, got one with training=True, whose scores for "
             "an image change from call to call: save the network without it"
         )
-    calls, inputs = _calls(config), sum(_inputs(part["inbound_nodes"]) for part in parts if "inbound_nodes" in part)
-    if calls > limits.CALLS:
-        raise ModelError(f"expected at most {limits.CALLS:,} calls of layers in {path}, got {calls:,}: not loaded")
+    inputs = sum(_inputs(part["inbound_nodes"]) for part in parts if "inbound_nodes" in part)
     if inputs > limits.INPUTS:
         raise ModelError(f"expected at most {limits.INPUTS:,} inputs of layers in {path}, got {inputs:,}: not loaded")
     until = time.monotonic() + limits.SECONDS_TO_BUILD
@@ -67,7 +67,8 @@ def parse(text: Any, path: Any, batch: int | None = None) -> dict[str, Any]:
         _settle(part, batch)
         if isinstance(part.get("layers"), list):
             part["layers"] = Passes(part["layers"])
-            part["layers"].left = 2 * calls + 16  # one to make the layers, one for each call, and some that Keras adds
+            # One to make the layers, two for each call, for its activation may be one too, and some that Keras adds.
+            part["layers"].left = 4 * calls + 16
             part["layers"].until = until
     return config
 

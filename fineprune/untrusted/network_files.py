@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fineprune.errors import ModelError, line, some
+from fineprune.errors import ModelError, line
 from fineprune.untrusted import keras_config, limits
 from fineprune.untrusted.vetting import VettedArray, check_is_file, vet
 
@@ -92,9 +92,10 @@ class NetworkFile:
 
     def _weights_of(self, layer: str) -> list[VettedArray]:
         if layer not in self._weights:
+            place, names = "/model_weights" if self.is_whole else "/", ", ".join(sorted(self._weights)[:9])
             raise ModelError(
-                f"expected weights of '{line(layer)}' in {self._path}, got those of {line(some(self._weights))}"
-                ": is it another architecture?"
+                f"expected '{line(layer)}' in {self._path}, {place}, got {line(names) or 'nothing'}"
+                ": is it a file of another kind?"
             )
         return self._weights[layer]
 

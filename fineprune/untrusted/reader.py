@@ -34,9 +34,10 @@ def _confine(path: str, descriptor: int) -> None:
     }
     for what, limit in bounds.items():
         _, hard = resource.getrlimit(what)
-        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        # One more than the limit as the hard one, at which Linux kills without saying why.
+        soft, hard = (limit, limit + 1) if hard == resource.RLIM_INFINITY else (min(limit, hard), min(limit + 1, hard))
         with suppress(ValueError, OSError):  # not every system knows each of them
-            resource.setrlimit(what, (limit, limit))
+            resource.setrlimit(what, (soft, hard))
 
 
 def main(kind: str, path: str, what: str, descriptor: str) -> None:

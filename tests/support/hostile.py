@@ -100,7 +100,7 @@ def more_units_than_numbers(path: Path) -> None:
     write(path, chain(("Dense", {"units": 10**30})))
 
 
-@model("expected weights of 'layer_1' in FILE, got those of none")
+@model("expected 'layer_1' in FILE, /model_weights, got nothing")
 def orthogonal_initialiser_that_takes_hours(path: Path) -> None:
     large = {"filters": 20_000, "kernel_size": [1, 1], "kernel_initializer": {"class_name": "Orthogonal", "config": {}}}
     write(path, chain(("Conv2D", large), ("Conv2D", large), shape=(1, 1, 3)))
