@@ -29,7 +29,8 @@ while h5py.h5pl.size():
 def open_hdf5(path: str | Path, error: type[FinepruneError], what: str) -> h5py.File:
     """Open the HDF5 file `path` for reading; raises `error`, calling the file `what`, where that fails."""
     try:
-        return h5py.File(path, "r")
+        # No chunk is unpacked twice because a block of rows ends within it.
+        return h5py.File(path, "r", rdcc_nbytes=limits.CHUNK_BYTES)
     except Exception as reason:  # h5py raises almost any type over a damaged file
         raise error(
             f"expected {what} at {path} to be an HDF5 file, got one that cannot be opened: {line(reason)}: "
@@ -87,7 +88,7 @@ def _check_storage(dataset: h5py.Dataset, where: str, error: type[FinepruneError
     """Raise `error` where HDF5 would have to make up, or to unpack, something else than the file stores."""
     creation = dataset.id.get_create_plist()
     filters = [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
-    if {*filters} - {*UNPACKED} or len({*filters}) < len(filters):
+    if {*filters} - {*UNPACKED} or len({*filters}) < len(filters) or {*COMPRESSIONS} <= {*filters}:
         raise error(f"{where} to be plain, or compressed once by gzip or lzf, got filters {filters}: save it so")
     chunk = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
     if chunk > limits.CHUNK_BYTES:
@@ -127,24 +128,20 @@ def _inflated(data: bytes, most: int) -> bytes:
 
 
 def _lzf_unpacked(data: bytes, most: int) -> bytes:
-    """What LibLZF, which h5py brings along, unpacks `data` to: literal runs, and copies of what came before."""
-    values, at = bytearray(), 0
-    while at < len(data) and len(values) < most:
-        control, at = data[at], at + 1
+    """As many bytes as LibLZF, which h5py brings along, unpacks `data` to: runs of them, and copies of earlier ones."""
+    size, at = 0, 0
+    while at < len(data) and size < most:
+        control = data[at]
         if control < 32:
-            values += data[at : at + control + 1]
-            at += control + 1
-            continue
-        length = control >> 5
-        if length == 7:
-            length, at = length + data[at], at + 1
-        start, at = len(values) - ((control & 31) << 8 | data[at]) - 1, at + 1
-        if start < 0:
-            return b""
-        length += 2
-        repeated = values[start : start + length]
-        values += repeated if len(repeated) == length else (repeated * length)[:length]
-    return bytes(values)
+            size += control + 1
+            at += control + 2
+        elif control < 224:
+            size += (control >> 5) + 2
+            at += 2
+        else:
+            size += data[at + 1] + 9
+            at += 3
+    return bytes(size)
 
 
 # Those that are part of h5py. HDF5 would look for any other in its plug-in folders, and run it.
@@ -154,6 +151,7 @@ UNPACKED: dict[int, Callable[[bytes, int], bytes]] = {
     h5py.h5z.FILTER_SHUFFLE: lambda data, _: data,
     h5py.h5z.FILTER_FLETCHER32: lambda data, _: data[:-CHECKSUM],
 }
+COMPRESSIONS = h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_LZF
 CHECKSUM = 4  # bytes that fletcher32 adds
 
 
@@ -167,6 +165,6 @@ def read_rows(stored: h5py.Dataset, rows: slice, error: type[FinepruneError]) ->
 def blocks(stored: h5py.Dataset, most: int) -> Iterator[slice]:
     """The rows of a data set in parts of up to `most`, fewer where they are large."""
     bytes_a_row = math.prod(stored.shape[1:]) * stored.dtype.itemsize
-    step = max(1, min(most, 2**26 // max(bytes_a_row, 1)))
+    step = max(1, min(most, 2**23 // max(bytes_a_row, 1)))
     count = stored.shape[0] if stored.shape else 1
     yield from (slice(start, min(start + step, count)) for start in range(0, count, step))

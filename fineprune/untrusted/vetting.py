@@ -68,7 +68,7 @@ class Handover:
         try:
             self.places.append((name, dtype.str, shape, self._file.tell()))
             for part in parts:
-                rest = memoryview(part.astype(dtype, copy=False).tobytes())
+                rest = memoryview(np.ascontiguousarray(part, dtype).reshape(-1).view(np.uint8))
                 while rest:
                     rest = rest[self._file.write(rest) :]
         except OSError as reason:
