@@ -78,5 +78,5 @@ def _pixels(stored: h5py.Dataset, path: str, sha: hashlib._Hash) -> Iterator[NDA
                 f"expected pixels from 0 to 255 in {path}, got {block[row][wrong[row]][0]} in row {rows.start + row}: "
                 "scale those in the file; data.pixel_scale is for what the network wants them multiplied by"
             )
-        sha.update(block)
+        sha.update(block.data)
         yield block

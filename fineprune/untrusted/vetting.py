@@ -68,7 +68,7 @@ class Handover:
         try:
             self.places.append((name, dtype.str, shape, self._file.tell()))
             for part in parts:
-                rest = memoryview(np.ascontiguousarray(part, dtype).reshape(-1).view(np.uint8))
+                rest = np.ascontiguousarray(part, dtype).reshape(-1).view(np.uint8).data
                 while rest:
                     rest = rest[self._file.write(rest) :]
         except OSError as reason:
@@ -119,7 +119,8 @@ def vet(kind: str, path: str | Path, error: type[FinepruneError], what: str) -> 
 def _received(report: dict[str, Any], file: Unnamed, error: type[FinepruneError]) -> dict[str, list[VettedArray]]:
     """The arrays that `report` describes; raises the `error` that it says instead. It may be a stranger's too."""
     if "error" in report:
-        raise error(plain(report["error"]))
+        refusal = error(plain(report["error"]))
+        raise refusal
     arrays: dict[str, list[VettedArray]] = {}
     for name, dtype, shape, offset in report["arrays"]:
         array = VettedArray(file, np.dtype(dtype), tuple(shape), offset)

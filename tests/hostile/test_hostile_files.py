@@ -15,6 +15,7 @@ from commands import once, run
 from nets import same, saved, tiny
 from samples import pictures, write_h5
 
+from fineprune.errors import ModelError
 from fineprune.untrusted import limits
 from fineprune.untrusted.network_files import load_model
 
@@ -61,6 +62,12 @@ def test_a_network_that_means_no_harm_is_not_refused(opened: dict[str, list]) ->
 
 def test_the_process_that_reads_first_stays_within_its_memory(opened: dict[str, list]) -> None:
     assert opened["vetting"][2] < limits.MEMORY / 2**20 + 200
+
+
+def test_a_network_that_takes_too_long_to_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SECONDS_TO_BUILD", -1)
+    with pytest.raises(ModelError, match="^expected an architecture .*, got: layers that take more than -1 seconds"):
+        load_model(saved(tiny(), tmp_path / "net.h5"))
 
 
 PLUGIN = """
