@@ -28,8 +28,13 @@ def read(path: str, what: str, handover: Handover) -> None:
     file, sha = open_hdf5(path, DataError, what), hashlib.sha256()
     stored = dataset(file, "data", DataError)
     _check_shape(stored.shape, path)
-    labels = _labels(dataset(file, "label", DataError), stored.shape[:1], path)
-    handover.add("label", labels.dtype, labels.shape, [labels])
+    labels = dataset(file, "label", DataError)
+    if labels.shape != stored.shape[:1]:
+        raise DataError(
+            f"expected 'label' in {path} of shape {stored.shape[:1]}, one an image, got {labels.shape}: give each its "
+            "class"
+        )
+    handover.add("label", np.dtype(np.int64), labels.shape, _labels(labels, path))
     handover.add("data", stored.dtype, stored.shape, _pixels(stored, path, sha))
     digest = np.frombuffer(sha.digest(), np.uint8)
     handover.add("digest", digest.dtype, digest.shape, [digest])
@@ -50,21 +55,19 @@ def _check_shape(shape: tuple[int, ...], path: str) -> None:
         )
 
 
-def _labels(stored: h5py.Dataset, shape: tuple[int, ...], path: str) -> NDArray[np.int64]:
-    if stored.shape != shape:
-        raise DataError(
-            f"expected 'label' in {path} of shape {shape}, one an image, got {stored.shape}: give each its class"
-        )
-    labels = read_rows(stored, slice(None), DataError)
-    values = labels.astype(np.float64)  # float16 cannot hold the bound below
-    wrong = ~((values >= 0) & (values < limits.CLASSES) & (values == np.floor(values)))
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise DataError(
-            f"expected 'label' in {path} to hold whole numbers from 0, got {labels[row]} in row {row}: give classes by "
-            f"number, at most {limits.CLASSES:,}"
-        )
-    return labels.astype(np.int64)
+def _labels(stored: h5py.Dataset, path: str) -> Iterator[NDArray[Any]]:
+    """All of them, block by block, checked."""
+    for rows in blocks(stored, 2**20):
+        labels = read_rows(stored, rows, DataError)
+        values = labels.astype(np.float64)  # float16 cannot hold the bound below
+        wrong = ~((values >= 0) & (values < limits.CLASSES) & (values == np.floor(values)))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise DataError(
+                f"expected 'label' in {path} to hold whole numbers from 0, got {labels[row]} in row "
+                f"{rows.start + row}: give classes by number, at most {limits.CLASSES:,}"
+            )
+        yield labels
 
 
 def _pixels(stored: h5py.Dataset, path: str, sha: hashlib._Hash) -> Iterator[NDArray[Any]]:
