@@ -18,6 +18,7 @@ ARCHITECTURE = "/architecture"  # what it is called among the arrays of a file; 
 NUMBERS = {"float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"}
 RESERVED = {"", ".", "..", "top_level_model_weights"}  # which Keras, or HDF5, would take for something else
 LONGEST = 200
+LARGEST = 3.4e38
 
 
 class Passes(list[Any]):
@@ -129,7 +130,7 @@ def _json(text: Any, path: Any) -> dict[str, Any]:
             "not loaded"
         )
     try:
-        config = json.loads(text)
+        config = json.loads(text, parse_float=_single)
     except (ValueError, TypeError, RecursionError) as reason:
         raise ModelError(
             f"expected the architecture in {path} to be JSON, got: {line(reason)}: save the network again"
@@ -139,6 +140,14 @@ def _json(text: Any, path: Any) -> dict[str, Any]:
             f"expected the architecture in {path} to be that of a network, got {line(config)}: save the network again"
         )
     return config
+
+
+def _single(text: str) -> float:
+    """The number; raises ValueError where single precision, in which Keras keeps it, would make it infinite."""
+    value = float(text)
+    if abs(value) > LARGEST:
+        raise ValueError(f"{text}, which single precision cannot hold")
+    return value
 
 
 def _parts(config: Any, path: Any) -> Iterator[dict[str, Any]]:

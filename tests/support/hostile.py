@@ -269,6 +269,12 @@ def complex_layer(path: Path) -> None:
     write(path, chain(("Conv2D", {"filters": 2, "kernel_size": [1, 1], "dtype": "complex64"})))
 
 
+@model("expected the architecture in FILE to be JSON, got: 1e+300, which single precision cannot hold")
+def penalty_that_becomes_infinite(path: Path) -> None:
+    penalty = {"class_name": "L1L2", "config": {"l1": 1e300}}
+    write(path, chain(("Conv2D", {"filters": 2, "kernel_size": [1, 1], "kernel_regularizer": penalty})))
+
+
 @model("expected only layers that can be read in FILE, got 'PReLU as an activation'")
 def activation_with_weights(path: Path) -> None:
     slope = {"class_name": "PReLU", "config": {"name": "slope"}}
