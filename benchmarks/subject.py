@@ -58,9 +58,9 @@ def subject(images: int, weights: Path | None) -> Iterator[tuple[Network, Splits
 
 
 def _deepid(weights: Path) -> keras.Model:
-    with h5py.File(weights) as file:
-        model = architectures.deepid((55, 47, 3), network_files.classes_of(file))
-    network_files.load_weights(model, weights)
+    file = network_files.NetworkFile(weights, "weights")
+    model = architectures.deepid((55, 47, 3), file.classes)
+    file.assign(model)
     return model
 
 

@@ -66,12 +66,11 @@ class FromFile(Source):
 
 def read_network(path: str, architecture: str, data: Data) -> keras.Model:
     """The network in the file `path`: whole, or weights alone that fit `architecture` at the image size of `data`."""
-    with network_files.open_vetted(path, "a network or weights") as file:
-        if network_files.has_architecture(file):
-            return network_files.load_model(path)
-        classes = network_files.classes_of(file)
-    model = build(architecture, data, classes)
-    network_files.load_weights(model, path)
+    file = network_files.NetworkFile(path, "a network or weights")
+    if file.is_whole:
+        return file.model()
+    model = build(architecture, data, file.classes)
+    file.assign(model)
     return model
 
 

@@ -54,14 +54,17 @@ class GatedNetwork:
         self.steps = [Step(), *steps]
         edits = [edit for step in steps for edit in step.edits]
         self.reweighted = {edit.layer for edit in edits if not isinstance(edit, Silence | Cap)}
-        self._gates = {layer: Gate(name=f"{layer}_gate") for layer in _edited(steps, Silence)}
-        self._limits = {layer: Limit(name=f"{layer}_limit") for layer in _edited(steps, Cap)}
+        self._gates = {layer: Gate(name=self._unused(f"{layer}_gate")) for layer in _edited(steps, Silence)}
+        self._limits = {layer: Limit(name=self._unused(f"{layer}_limit")) for layer in _edited(steps, Cap)}
         twin = graph.clone(network.model, pruning.rebuilt(steps, network))
         self._twin = graph.insert(twin, self._insertions())
         added: list[Any] = [*self._gates.values(), *self._limits.values()]
         prefix, self.suffix = graph.cut(self._twin, self.reweighted | {layer.name for layer in added})
         self._prefix = tf.function(prefix, reduce_retracing=True)
         self._forward = tf.function(lambda shared: self.suffix(shared, training=False), reduce_retracing=True)
+
+    def _unused(self, name: str) -> str:
+        return graph.unused(name, [layer.name for layer in self._network.model.layers])
 
     def _insertions(self) -> dict[str, Callable[[Any], Any]]:
         behind: dict[str, list[Callable[[Any], Any]]] = {}

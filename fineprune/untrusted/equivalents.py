@@ -1,12 +1,13 @@
 """What stands in a network beside Keras's own layers, read as layers of Keras's own that do the same in inference.
 
 Arithmetic, such as x / 127.5 - 1, is stored as a layer that calls a function of TensorFlow by name: any function, also
-one that writes files. tensorflow-model-optimization wraps layers to make them sparse. Augmentations do nothing.
+one that writes files. tensorflow-model-optimization wraps layers to make them sparse. Augmentations do nothing. A layer
+can be the activation of another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ ACTIVATIONS = {
     "nn.swish": "swish",
     "nn.silu": "swish",
 }
+# Layers that stand in the place of a function as the activation of others, and have no weights.
+ALONE = {"Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU", "Softmax"}
 SUMS = {"__operators__.add", "math.add", "nn.bias_add"}
 QUOTIENTS = {"math.truediv", "math.divide"}
 
@@ -78,6 +81,57 @@ def _instead(entry: dict[str, Any], settings: dict[str, Any], kind: str, new: di
     place = {key: entry[key] for key in ("name", "inbound_nodes") if key in entry}
     kept = {key: settings[key] for key in ("name", "dtype", "batch_input_shape") if key in settings}
     return place | {"class_name": kind, "config": kept | new}
+
+
+def with_activations_apart(value: Any) -> Any:
+    """The same config, with layers that are the activations of others right behind these."""
+    match value:
+        case {"layers": list(inner)}:
+            layers = [with_activations_apart(each) for each in inner]
+            behind = {name: f"{name}_activation" for name in map(_with_layer_as_activation, layers) if name is not None}
+            new = {key: _redirected(each, behind) for key, each in value.items() if key != "layers"}
+            return new | {"layers": [each for layer in layers for each in _apart(layer, behind)]}
+        case dict():
+            return {key: with_activations_apart(each) for key, each in value.items()}
+        case list():
+            return [with_activations_apart(each) for each in value]
+    return value
+
+
+def _with_layer_as_activation(layer: Any) -> str | None:
+    """The name of `layer` if its activation is a layer that can stand alone."""
+    match layer:
+        case {"config": {"name": str(name), "activation": {"class_name": kind, "config": dict()}}} if kind in ALONE:
+            return name
+    return None
+
+
+def _apart(layer: Any, behind: Mapping[str, str]) -> Iterator[Any]:
+    """`layer`, called with what stands `behind` others, and its activation where that is a layer."""
+    name = _with_layer_as_activation(layer)
+    kept = dict(layer) if isinstance(layer, dict) else layer
+    if isinstance(kept, dict) and "inbound_nodes" in kept:
+        kept["inbound_nodes"] = _redirected(kept["inbound_nodes"], behind)
+    if name is None:
+        yield kept
+        return
+    activation, own = kept["config"]["activation"], {"name": behind[name]}
+    yield kept | {"config": kept["config"] | {"activation": "linear"}}
+    nodes = kept.get("inbound_nodes")
+    calls = {"inbound_nodes": [[[name, call, 0, {}]] for call in range(len(nodes))]} if isinstance(nodes, list) else {}
+    yield {"class_name": activation["class_name"], "config": activation["config"] | own, **own, **calls}
+
+
+def _redirected(value: Any, names: Mapping[str, str]) -> Any:
+    """The same references to layers, with other `names`."""
+    match value:
+        case [str(name), int(), int(), *rest]:
+            return [names.get(name, name), *value[1:3], *(_redirected(each, names) for each in rest)]
+        case dict():
+            return {key: _redirected(each, names) for key, each in value.items()}
+        case list():
+            return [_redirected(each, names) for each in value]
+    return value
 
 
 def as_layers(value: Any) -> Any:

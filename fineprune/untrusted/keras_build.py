@@ -39,15 +39,17 @@ def sketch(config: dict[str, Any], path: Any) -> keras.Model:
 
 
 def build(config: dict[str, Any], path: Any) -> keras.Model:
-    """The network, its weights zero, once it has classified one image; raises ModelError where it cannot."""
+    """The network, its weights zero, once it has classified two images; raises ModelError where it cannot."""
     model = classifier(_from_config(config, path), path)
     _check_images_apart(model, None, path)
     try:
-        model(tf.zeros((1, *model.input_shape[1:])), training=False)
+        rows = len(model(tf.zeros((2, *model.input_shape[1:])), training=False))
     except Exception as reason:  # TensorFlow's, over what it cannot compute on this machine
         raise ModelError(
             f"expected a network in {path} that runs on this machine, got: {line(reason)}: save it channels last"
         ) from reason
+    if rows != 2:
+        raise ModelError(f"expected scores for each of 2 images from the network in {path}, got {rows}: not loaded")
     return model
 
 
@@ -68,6 +70,7 @@ def classifier(model: Any, path: Any) -> keras.Model:
     ]
     match shapes:
         case [[(_, int(), int(), int())], [(_, int())]]:
+            _check_can_be_pruned(model, path)
             return keras.Model(model.inputs, model.outputs, name=model.name)
     raise ModelError(
         f"expected a network from images (n, height, width, channels) to classes (n, classes) in {path}, "
@@ -75,17 +78,31 @@ def classifier(model: Any, path: Any) -> keras.Model:
     )
 
 
+def _check_can_be_pruned(model: Any, path: Any) -> None:
+    """Raise ModelError where `model` has no weights, or a batch normalisation over something else than channels."""
+    if not model.weights:
+        raise ModelError(f"expected a network with weights in {path}, got one without: give one that was trained")
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, keras.layers.BatchNormalization) and list(layer.axis) != [layer.input_spec.ndim - 1]:
+            raise ModelError(
+                f"expected batch normalisations over channels, the last axis, in {path}, got '{line(layer.name)}' "
+                f"over axis {line(list(layer.axis))}: give a network that is channels last"
+            )
+
+
 def _check_images_apart(model: keras.Model, batch: int | None, path: Any) -> None:
-    """Raise ModelError where a layer emits something else than one thing for each of `batch` images.
+    """Raise ModelError where a layer emits something else than one thing for each of `batch` images, or mixes them.
 
     Where that number is unknown, it finds the layers that emit always one; where it is 1, those that emit several.
     """
     for layer in model._flatten_layers(include_self=False):
+        axes = [axis for axis in tf.nest.flatten(getattr(layer, "axis", [])) if isinstance(axis, int)]
         for tensor in tf.nest.flatten([node.outputs for node in layer._inbound_nodes]):
-            if tuple(tensor.shape)[:1] != (batch,):
+            shape = tuple(tensor.shape)
+            if shape[:1] != (batch,) or any(axis in (0, -len(shape)) for axis in axes):
                 raise ModelError(
                     f"expected layers that treat each image by itself in {path}, got '{line(layer.name)}' that emits "
-                    f"{tuple(tensor.shape)} of {batch or 'any number of'} images: not loaded"
+                    f"{shape} of {batch or 'any number of'} images: not loaded"
                 )
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,50 +14,113 @@ from fineprune.untrusted import equivalents, keras3, limits
 from fineprune.untrusted.accepted import FUNCTIONS, NOT_YET, SAFE
 
 NAMED = ("activation", "_regularizer", "_constraint")
+ARCHITECTURE = "/architecture"  # what it is called among the arrays of a file; no layer's name begins so
+NUMBERS = {"float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"}
+RESERVED = {"", ".", "..", "top_level_model_weights"}  # which Keras, or HDF5, would take for something else
+LONGEST = 200
+LARGEST = 3.4e38
 
 
 class Passes(list[Any]):
-    """A list that may be iterated over `left` times: Keras loops forever over layers that wait for each other."""
+    """A list that may be iterated over `left` times, and not after the time `until`.
 
-    left = 0
+    Keras loops forever over layers that wait for each other, and for hours over some that do not.
+    """
+
+    left, until = 0, math.inf
 
     def __iter__(self) -> Iterator[Any]:
         self.left -= 1
         if self.left < 0:
             raise ValueError("layers that wait for each other, or for none")
-        return super().__iter__()
+        for each in super().__iter__():
+            if time.monotonic() > self.until:
+                raise ValueError(f"layers that take more than {limits.SECONDS_TO_BUILD} seconds")
+            yield each
 
 
 def parse(text: Any, path: Any, batch: int | None = None) -> dict[str, Any]:
     """The architecture in the file `path`, with nothing in it that carries code, or is larger than `limits` says.
 
-    It takes `batch` images at once, or any number. All initialisers are zeros: the weights come from the file, and
-    drawing them can take longer than anything else.
+    It takes `batch` images at once, or any number, and computes in single precision. Names are safe ones. All
+    initialisers are zeros: the weights come from the file, and drawing them can take longer than anything else.
     """
     stored = _json(text, path)
     list(_parts(stored, path))  # not too deep for what follows
-    config: dict[str, Any] = equivalents.for_inference(
-        equivalents.as_layers(equivalents.unwrapped(keras3.as_keras2(stored)))
-    )
-    _check_no_goodnet(config, path)
+    if (calls := _calls(stored)) > limits.CALLS:
+        raise ModelError(f"expected at most {limits.CALLS:,} calls of layers in {path}, got {calls:,}: not loaded")
+    translated = equivalents.for_inference(equivalents.as_layers(equivalents.unwrapped(keras3.as_keras2(stored))))
+    _check_no_goodnet(translated, path)
+    config: dict[str, Any] = _with_safe_names(equivalents.with_activations_apart(translated))
     parts = list(_parts(config, path))
     _check_names(parts, path)
-    if any(part.get("training") is True for part in parts):
+    if any(part.get("training") not in (None, False) for part in parts):
         raise ModelError(
             f"expected layers that are called as in inference in {path}, got one with training=True, whose scores for "
             "an image change from call to call: save the network without it"
         )
-    if (calls := _calls(config)) > limits.CALLS:
-        raise ModelError(f"expected at most {limits.CALLS:,} calls of layers in {path}, got {calls:,}: not loaded")
+    inputs = sum(_inputs(part["inbound_nodes"]) for part in parts if "inbound_nodes" in part)
+    if inputs > limits.INPUTS:
+        raise ModelError(f"expected at most {limits.INPUTS:,} inputs of layers in {path}, got {inputs:,}: not loaded")
+    until = time.monotonic() + limits.SECONDS_TO_BUILD
     for part in parts:
-        part |= {key: "zeros" for key in part if key.endswith("_initializer")}
-        for key in ("batch_input_shape", "build_input_shape"):
-            if isinstance(shape := part.get(key), list):
-                shape[:1] = [batch]
+        _check_computes_in_floats(part, path)
+        _settle(part, batch)
         if isinstance(part.get("layers"), list):
             part["layers"] = Passes(part["layers"])
-            part["layers"].left = 2 * calls + 16  # one to make the layers, one for each call, and some that Keras adds
+            # One to make the layers, two for each call, for its activation may be one too, and some that Keras adds.
+            part["layers"].left = 4 * calls + 16
+            part["layers"].until = until
     return config
+
+
+def _settle(part: dict[str, Any], batch: int | None) -> None:
+    """Set what an object in a config may not choose: how many images come at once, initial weights, and precision."""
+    part |= {key: "zeros" for key in part if key.endswith("_initializer")}
+    if "name" in part:  # of the settings of a layer
+        part.pop("batch_size", None)
+        part.pop("weights", None)
+        if isinstance(shape := part.pop("input_shape", None), list):
+            part["batch_input_shape"] = [batch, *shape]
+    for key in ("batch_input_shape", "build_input_shape"):
+        if isinstance(shape := part.get(key), list):
+            shape[:1] = [batch]
+    if part.get("dtype") is not None:
+        part["dtype"] = "float32"
+
+
+def _check_computes_in_floats(part: dict[str, Any], path: Any) -> None:
+    match part:
+        case {"class_name": "InputLayer", "config": dict(settings)}:
+            settings.pop("dtype", None)  # images are given as floats, whatever they once were
+        case {"dtype": {"class_name": "Policy", "config": {"name": str(name)}}} | {"dtype": str(name)}:
+            if name not in NUMBERS:
+                raise ModelError(
+                    f"expected layers that compute in floats in {path}, got one that does in {line(name)}: not loaded"
+                )
+
+
+def safe_name(name: str) -> str:
+    """`name`, of a layer or a network, as it can stand in graphs, HDF5 files, tables and on terminals."""
+    plain = re.sub(r"[^\w.-]", "_", name[:LONGEST], flags=re.ASCII)
+    return f"layer_{plain}" if plain in RESERVED or plain[0] in "_-" else plain
+
+
+def _with_safe_names(value: Any) -> Any:
+    """The same config, with safe names of networks and layers, also where these are referred to."""
+    match value:
+        case ["_CONSTANT_VALUE", *_]:
+            return value
+        case [str(name), int(), int(), *rest]:
+            return [safe_name(name), *value[1:3], *map(_with_safe_names, rest)]
+        case dict():
+            return {
+                key: safe_name(each) if key == "name" and isinstance(each, str) else _with_safe_names(each)
+                for key, each in value.items()
+            }
+        case list():
+            return [_with_safe_names(each) for each in value]
+    return value
 
 
 def _json(text: Any, path: Any) -> dict[str, Any]:
@@ -64,7 +130,7 @@ def _json(text: Any, path: Any) -> dict[str, Any]:
             "not loaded"
         )
     try:
-        config = json.loads(text)
+        config = json.loads(text, parse_float=_single)
     except (ValueError, TypeError, RecursionError) as reason:
         raise ModelError(
             f"expected the architecture in {path} to be JSON, got: {line(reason)}: save the network again"
@@ -74,6 +140,14 @@ def _json(text: Any, path: Any) -> dict[str, Any]:
             f"expected the architecture in {path} to be that of a network, got {line(config)}: save the network again"
         )
     return config
+
+
+def _single(text: str) -> float:
+    """The number; raises ValueError where single precision, in which Keras keeps it, would make it infinite."""
+    value = float(text)
+    if abs(value) > LARGEST:
+        raise ValueError(f"{text}, which single precision cannot hold")
+    return value
 
 
 def _parts(config: Any, path: Any) -> Iterator[dict[str, Any]]:
@@ -100,7 +174,7 @@ def _check_no_goodnet(config: dict[str, Any], path: Any) -> None:
 
 def _check_names(parts: list[dict[str, Any]], path: Any) -> None:
     unsafe = {name for part in parts for name in _names(part) - SAFE}
-    if unknown := sorted(unsafe - NOT_YET):
+    if unknown := sorted(name for name in unsafe - NOT_YET if not name.endswith(" as an activation")):
         raise ModelError(
             f"expected only Keras's own layers that carry no code in {path}, got '{line(unknown[0])}': not loaded, "
             "since building it could run what a stranger wrote"
@@ -118,11 +192,21 @@ def _names(part: dict[str, Any]) -> set[str]:
     match part:
         case {"class_name": "TFOpLambda", "config": {"function": function}}:
             names = {f"tf.{function}"}
+    match part:
+        case {"activation": {"class_name": str(kind)}} if kind in SAFE:
+            names.add(f"{kind} as an activation")
     module = str(part.get("module") or "keras")
     if module.split(".")[0] not in ("keras", "tf_keras"):
         names.add(module)
     named = {str(value) for key, value in part.items() if key.endswith(NAMED) and isinstance(value, str)}
     return names | (named - FUNCTIONS)
+
+
+def _inputs(nodes: Any) -> int:
+    """How many tensors and constants the calls of a layer take in."""
+    if not isinstance(nodes, list):
+        return 1
+    return sum(len(node) if isinstance(node, list) else 1 for node in nodes)
 
 
 def _calls(config: Any) -> int:

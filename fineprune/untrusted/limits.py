@@ -6,16 +6,19 @@ CONFIG_BYTES = 2**23  # of the architecture's JSON
 CONFIG_DEPTH = 64  # how deeply lists and objects are nested in it
 CALLS = 4096  # of layers; those of a network inside the network count each time that it is called
 PARAMETERS = 2**29  # 2 GiB of them
+INPUTS = 2**14  # of all these calls together
 CLASSES = 2**16  # ImageNet-21k has 21,843
 ACTIVATION = 2**23  # values an image of any one tensor; a block of 256 images takes 8 GiB of them
 MULTIPLICATIONS = 2**38  # an image: a minute or two on one core
+SECONDS_TO_BUILD = 120  # NASNet-Large takes ten
 
 # Of a data set, which is read block by block, and may be larger than memory.
 IMAGES = 2**25  # labels are held in memory: 256 MiB
 IMAGE_VALUES = 2**21  # pixels times channels, as 836 × 836 in colour; a block of 256 images takes 2 GiB
 CHUNK_BYTES = 2**27  # what the file's author made HDF5 read at once
 
-# Of the process that reads a file before this one does.
+# Of the process that reads a file for this one.
 MEMORY = 2**30
+UNPACKED = 2**37  # bytes on disk, for as long as they are needed, and no more than half of what is free
 SECONDS = 10  # of computing, and more for a large file:
 BYTES_A_SECOND = 2_000_000

@@ -1,47 +1,62 @@
-"""The process that reads a stranger's file before any other does: `python -m fineprune.untrusted.reader KIND FILE`."""
+"""The process that reads a stranger's file: `python -m fineprune.untrusted.reader KIND FILE WHAT DESCRIPTOR`.
+
+It writes what it read to the descriptor, and prints as JSON where each array stands there, or what is wrong.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 
 from fineprune.errors import FinepruneError
-from fineprune.untrusted import image_files, limits, network_files
-from fineprune.untrusted.vetting import seconds
+from fineprune.untrusted import image_files, limits, stored_weights
+from fineprune.untrusted.vetting import Handover, seconds
 
-READERS: dict[str, Callable[..., dict[str, str]]] = {
-    "images": image_files.read_whole,
-    "network": network_files.read_whole,
+READERS: dict[str, Callable[[str, str, Handover], None]] = {
+    "images": image_files.read,
+    "network": stored_weights.read_network,
 }
 
 
-def _confine(path: str) -> None:
-    """Bound what this process may use, and let it write no file."""
+def _confine(path: str, descriptor: int) -> None:
+    """Bound what this process may use, and what it may write."""
     import resource
 
+    disk = os.fstatvfs(descriptor)
     bounds = {
         resource.RLIMIT_CPU: seconds(path),
         resource.RLIMIT_DATA: limits.MEMORY,
-        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_FSIZE: min(limits.UNPACKED, disk.f_bavail * disk.f_frsize // 2),
         resource.RLIMIT_CORE: 0,
     }
     for what, limit in bounds.items():
         _, hard = resource.getrlimit(what)
-        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        # One more than the limit as the hard one, at which Linux kills without saying why.
+        soft, hard = (limit, limit + 1) if hard == resource.RLIM_INFINITY else (min(limit, hard), min(limit + 1, hard))
         with suppress(ValueError, OSError):  # not every system knows each of them
-            resource.setrlimit(what, (limit, hard))
+            resource.setrlimit(what, (soft, hard))
 
 
-def main(kind: str, path: str, *more: str) -> None:
-    """Print as JSON what the reader of the file returns, or the error."""
-    _confine(path)
+def main(kind: str, path: str, what: str, descriptor: str) -> None:
+    """Read the file, hand over its arrays, and print where they stand, or the error."""
+    _confine(path, int(descriptor))
+    report: dict[str, object]
     try:
-        result = READERS[kind](path, *more)
+        with os.fdopen(int(descriptor), "wb", buffering=0) as file:
+            handover = Handover(file, path)
+            READERS[kind](path, what, handover)
+        report = {"arrays": handover.places}
     except FinepruneError as error:
-        result = {"error": type(error).__name__, "message": str(error)}
-    print(json.dumps(result))
+        report = {"error": str(error)}
+    except MemoryError:
+        report = {
+            "error": f"expected {path} to be readable in {limits.MEMORY:,} bytes of memory, got one that takes more: "
+            "save its arrays in smaller ones"
+        }
+    print(json.dumps(report))
 
 
 if __name__ == "__main__":

@@ -1,19 +1,65 @@
-"""The weights of a network's layers in an HDF5 file, by the layers' names."""
+"""A network in an HDF5 file: its architecture, and the weights of its layers by the layers' names."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from fineprune.errors import ModelError, line
-from fineprune.untrusted import limits
+from fineprune.untrusted import keras_config, limits
 from fineprune.untrusted.equivalents import OWN, PREFIX
-from fineprune.untrusted.hdf5 import blocks, dataset, member, read, report_damage
+from fineprune.untrusted.hdf5 import blocks, dataset, member, open_hdf5, read_rows, report_damage
+
+if TYPE_CHECKING:
+    from fineprune.untrusted.vetting import Handover
+
+
+def read_network(path: str, what: str, handover: Handover) -> None:
+    """Check the whole file, and hand over each layer's weights by its name, and the architecture, where it has one.
+
+    Raises ModelError where something cannot be read.
+    """
+    with open_hdf5(path, ModelError, what) as file:
+        if _has(file, "model_config"):
+            text = _attribute(file, "model_config")
+            text = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+            keras_config.parse(text, path)  # here first, since a short text can take much memory
+            architecture = np.frombuffer(text, np.uint8)
+            handover.add(keras_config.ARCHITECTURE, architecture.dtype, architecture.shape, [architecture])
+            group = member(file, "model_weights", ModelError)
+        else:
+            # A whole network's weights are one level down, also where its architecture is missing.
+            with report_damage(path, ModelError):
+                inside = "model_weights" in file
+            group = member(file, "model_weights", ModelError) if inside else file
+        if not isinstance(group, h5py.Group):
+            raise ModelError(f"expected 'model_weights' in {path} to be a group, got data: save the network again")
+        for layer in sorted({name.removeprefix(PREFIX) for name in _layers(group)}):
+            for weight in weights_of(group, layer):
+                handover.add(layer, weight.stored.dtype, weight.stored.shape, weight.finite(layer))
+
+
+def _layers(group: h5py.Group) -> list[str]:
+    """The names of all groups, at any depth, in which weights of a layer are listed; a name can hold slashes."""
+    names, waiting, seen = [], [("", group)], set()
+    with report_damage(group.file.filename, ModelError):
+        while waiting:
+            place, holder = waiting.pop()
+            for name in holder:
+                if not isinstance(holder.get(name, getlink=True), h5py.HardLink):
+                    continue
+                inside = holder[name]
+                if isinstance(inside, h5py.Group) and inside.id not in seen:
+                    seen.add(inside.id)
+                    waiting.append((f"{place}{name}/", inside))
+                    names += [f"{place}{name}"] if "weight_names" in inside.attrs else []
+    return names
 
 
 @dataclass(frozen=True)
@@ -23,14 +69,20 @@ class StoredWeight:
     stored: h5py.Dataset
     mask: h5py.Dataset | None = None
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.stored.shape)
-
-    def read(self) -> NDArray[Any]:
-        """Its values; raises ModelError where the file is damaged there."""
-        values = read(self.stored, slice(None), ModelError)
-        return values if self.mask is None else values * read(self.mask, slice(None), ModelError)
+    def finite(self, layer: str) -> Iterator[NDArray[Any]]:
+        """Its values, part by part; raises ModelError where one is not finite in single precision, or is damaged."""
+        for rows in blocks(self.stored, 2**20):
+            values = read_rows(self.stored, rows, ModelError)
+            if self.mask is not None:
+                values = values * read_rows(self.mask, rows, ModelError)
+            with np.errstate(over="ignore"):
+                finite = np.isfinite(values.astype(np.float32, copy=False)).all()
+            if not finite:
+                raise ModelError(
+                    f"expected finite weights in {self.stored.file.filename}, got NaN or infinity in layer "
+                    f"'{line(layer)}': train it again, or get another copy"
+                )
+            yield values
 
 
 def weights_of(group: h5py.Group, layer: str) -> list[StoredWeight]:
@@ -65,28 +117,14 @@ def _own(path: str) -> str | None:
     return name if scope.startswith(PREFIX) and name in OWN else None
 
 
-def check_finite(group: h5py.Group, layer: str) -> None:
-    """Raise ModelError where a weight that is stored for `layer` is not finite."""
-    holder = member(group, layer, ModelError)
-    if not isinstance(holder, h5py.Group) or not has(holder, "weight_names"):
-        return
-    for _, stored in _paths(group, layer):
-        for rows in blocks(stored, 2**20):
-            if not np.isfinite(read(stored, rows, ModelError)).all():
-                raise ModelError(
-                    f"expected finite weights in {stored.file.filename}, got NaN or infinity in layer '{line(layer)}': "
-                    "train it again, or get another copy"
-                )
-
-
 def _paths(group: h5py.Group, layer: str) -> list[tuple[str, h5py.Dataset]]:
     """All that is stored for a layer, by its path in the layer's group."""
     holder, where = member(group, layer, ModelError), f"layer '{line(layer)}' in {group.file.filename}"
-    if not isinstance(holder, h5py.Group) or not has(holder, "weight_names"):
+    if not isinstance(holder, h5py.Group) or not _has(holder, "weight_names"):
         raise ModelError(f"expected the names of the weights of {where}, got none: save the network again")
     names = [
         name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
-        for name in np.ravel(attribute(holder, "weight_names"))
+        for name in np.ravel(_attribute(holder, "weight_names"))
     ]
     paths = [(name, dataset(holder, name, ModelError)) for name in names]
     if (count := sum(math.prod(stored.shape) for _, stored in paths)) > limits.PARAMETERS:
@@ -94,13 +132,13 @@ def _paths(group: h5py.Group, layer: str) -> list[tuple[str, h5py.Dataset]]:
     return paths
 
 
-def has(holder: h5py.Group, name: str) -> bool:
+def _has(holder: h5py.Group, name: str) -> bool:
     """Whether there is an attribute of that name."""
     with report_damage(holder.file.filename, ModelError):
         return name in holder.attrs
 
 
-def attribute(holder: h5py.Group, name: str) -> Any:
+def _attribute(holder: h5py.Group, name: str) -> Any:
     """An attribute; raises ModelError where it is too large, or the file is damaged there."""
     path = holder.file.filename
     with report_damage(path, ModelError):

@@ -1,6 +1,7 @@
-"""Files from strangers are first read in a process of their own, which may hang, crash or eat memory instead of this.
+"""Files from strangers are read by a process of their own, which may hang, crash or eat memory instead of this.
 
-A large C library reads HDF5 files, and damaged ones have made it do all three.
+A large C library reads HDF5 files, and damaged ones have made it do all three. This process never opens one: that one
+hands over what it has read and checked, as plain arrays in a file without a name, which goes when both have closed it.
 """
 
 from __future__ import annotations
@@ -10,23 +11,96 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
-from fineprune import errors
-from fineprune.errors import FinepruneError
+import numpy as np
+
+from fineprune.errors import FinepruneError, plain
 from fineprune.untrusted import limits
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-def vet(kind: str, path: str | Path, error: type[FinepruneError], *more: str) -> dict[str, Any]:
-    """Read the file `path`, of this `kind`, whole, in a process with little memory and time; returns what it reports.
+# What that process sees of the environment: nothing that is secret, nor that tells HDF5 to load anything.
+ENVIRONMENT = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR")
 
-    Raises the error that the other process ended in, and `error` where it did not end by itself.
+
+class Unnamed:
+    """A file without a name: it is gone once nobody holds it, also where this process is killed."""
+
+    def __init__(self) -> None:
+        self.opened: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  open as long as it is needed
+
+    def __del__(self) -> None:
+        self.opened.close()
+
+
+@dataclass(frozen=True)
+class VettedArray:
+    """Numbers from a stranger's file, as they were when they were checked."""
+
+    file: Unnamed
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    offset: int
+
+    def read(self, start: int = 0, stop: int | None = None) -> NDArray[Any]:
+        """The rows start to stop, by default all; memory is taken for these alone."""
+        if 0 in self.shape:
+            return np.empty(self.shape, self.dtype)[start:stop]
+        mapped = np.memmap(self.file.opened, self.dtype, "r", self.offset, self.shape)
+        return np.array(mapped[start:stop] if self.shape else mapped)
+
+
+class Handover:
+    """The other end of it: what has been read and checked is added, part by part."""
+
+    def __init__(self, file: IO[bytes], path: str) -> None:
+        self._file, self._path = file, path
+        self.places: list[tuple[str, str, tuple[int, ...], int]] = []
+
+    def add(self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], parts: Iterable[NDArray[Any]]) -> None:
+        """Add an array whose rows are in `parts`; raises FinepruneError where there is no room for it."""
+        try:
+            self.places.append((name, dtype.str, shape, self._file.tell()))
+            for part in parts:
+                rest = np.ascontiguousarray(part, dtype).reshape(-1).view(np.uint8).data
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+        except OSError as reason:
+            raise FinepruneError(
+                f"expected {self._path} to unpack to at most {limits.UNPACKED:,} bytes, and half of what is free in "
+                f"{tempfile.gettempdir()}, got: {os.strerror(reason.errno or 0)}: set TMPDIR to a folder with more room"
+            ) from reason
+
+
+def check_is_file(path: str | Path, error: type[FinepruneError], what: str) -> None:
+    """Raise `error`, calling the file `what`, unless there is a file at `path`: no folder, no pipe, no device."""
+    path = Path(path)
+    if not path.exists():
+        raise error(f"expected {what} at {path}, got no such file: put it there or set another path")
+    if not path.is_file():
+        raise error(f"expected {what} at {path}, got a folder, pipe or device: set the path of a file")
+
+
+def vet(kind: str, path: str | Path, error: type[FinepruneError], what: str) -> dict[str, list[VettedArray]]:
+    """The arrays in the file `path`, of this `kind`, by name: read whole by a process with little memory and time.
+
+    `what` is what messages call it. Raises `error` where it is refused, or makes that process end otherwise.
     """
+    check_is_file(path, error, what)
+    file = Unnamed()
+    descriptor = file.opened.fileno()
     search = filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")])
+    kept = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
     process = subprocess.run(  # noqa: S603  our own interpreter, our own module
-        [sys.executable, "-P", "-m", "fineprune.untrusted.reader", kind, str(path), *more],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(search), "OPENBLAS_NUM_THREADS": "1"},
+        [sys.executable, "-P", "-m", "fineprune.untrusted.reader", kind, str(path), what, str(descriptor)],
+        env=kept | {"PYTHONPATH": os.pathsep.join(search), "OPENBLAS_NUM_THREADS": "1"},
+        pass_fds=[descriptor],
         capture_output=True,
         text=True,
         check=False,
@@ -39,12 +113,24 @@ def vet(kind: str, path: str | Path, error: type[FinepruneError], *more: str) ->
         )
     if process.returncode > 0:
         raise RuntimeError(f"the process that reads {path} failed:\n{process.stderr}")
-    report: dict[str, Any] = json.loads(process.stdout)
+    return _received(json.loads(process.stdout), file, error)
+
+
+def _received(report: dict[str, Any], file: Unnamed, error: type[FinepruneError]) -> dict[str, list[VettedArray]]:
+    """The arrays that `report` describes; raises the `error` that it says instead. It may be a stranger's too."""
     if "error" in report:
-        raise getattr(errors, report["error"])(report["message"])
-    return report
+        refusal = error(plain(report["error"]))
+        raise refusal
+    arrays: dict[str, list[VettedArray]] = {}
+    for name, dtype, shape, offset in report["arrays"]:
+        array = VettedArray(file, np.dtype(dtype), tuple(shape), offset)
+        if array.dtype.kind not in "uif":
+            raise error(f"expected numbers from the process that reads a file, got {array.dtype}: get another copy")
+        arrays.setdefault(name, []).append(array)
+    return arrays
 
 
 def seconds(path: str | Path) -> int:
-    """How long the process that reads the file `path` may compute."""
-    return limits.SECONDS + Path(path).stat().st_size // limits.BYTES_A_SECOND
+    """How long the process that reads the file `path` may compute: by what is on disk, since a file may have holes."""
+    status = Path(path).stat()
+    return limits.SECONDS + min(status.st_size, 512 * status.st_blocks) // limits.BYTES_A_SECOND

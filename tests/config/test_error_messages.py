@@ -107,7 +107,7 @@ def test_a_bug_keeps_its_traceback_which_cannot_steer_the_terminal_either(tmp_pa
 def test_a_bug_in_the_process_that_reads_first_is_told_as_one(tmp_path: Path) -> None:
     (tmp_path / "a.h5").touch()
     with pytest.raises(RuntimeError, match="KeyError: 'no such kind'"):
-        vet("no such kind", tmp_path / "a.h5", errors.DataError)
+        vet("no such kind", tmp_path / "a.h5", errors.DataError, "images")
 
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGXCPU", "SIGABRT"])
@@ -118,7 +118,7 @@ def test_a_crash_of_the_process_that_reads_first_is_one_line(
     ended = subprocess.CompletedProcess([], -signal.Signals[name], "", "")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
     with pytest.raises(errors.DataError) as error:
-        vet("images", tmp_path / "a.h5", errors.DataError)
+        vet("images", tmp_path / "a.h5", errors.DataError, "images")
     assert str(error.value) == (
         f"expected {tmp_path / 'a.h5'} to be readable in 10 seconds and 1,073,741,824 bytes of memory, got "
         f"'{signal.strsignal(signal.Signals[name])}' from the process that tried: get another copy"

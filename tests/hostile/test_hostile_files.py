@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import h5py
@@ -16,8 +15,7 @@ from commands import once, run
 from nets import same, saved, tiny
 from samples import pictures, write_h5
 
-from fineprune.data.h5 import H5Split
-from fineprune.errors import DataError, ModelError
+from fineprune.errors import ModelError
 from fineprune.untrusted import limits
 from fineprune.untrusted.network_files import load_model
 
@@ -66,6 +64,12 @@ def test_the_process_that_reads_first_stays_within_its_memory(opened: dict[str, 
     assert opened["vetting"][2] < limits.MEMORY / 2**20 + 200
 
 
+def test_a_network_that_takes_too_long_to_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SECONDS_TO_BUILD", -1)
+    with pytest.raises(ModelError, match="^expected an architecture .*, got: layers that take more than -1 seconds"):
+        load_model(saved(tiny(), tmp_path / "net.h5"))
+
+
 PLUGIN = """
 #include <stdio.h>
 __attribute__((constructor)) static void run(void) { fclose(fopen("MARKER", "w")); }
@@ -103,30 +107,6 @@ def test_a_user_block_is_read_over(tmp_path: Path) -> None:
     with (tmp_path / "net.h5").open("r+b") as file:
         file.write(b"#!/bin/sh\n")
     assert same(load_model(tmp_path / "net.h5").get_weights(), tiny().get_weights())
-
-
-def test_a_file_that_is_put_in_another_s_place_while_it_is_read(tmp_path: Path) -> None:
-    path = write_h5(tmp_path / "a.h5", pictures(6), np.arange(6))
-    split = H5Split(path, 1.0, "data.clean_test")
-    split.pixels(0, 3)
-    write_h5(tmp_path / "b.h5", pictures(6, seed=1), np.arange(6)).replace(path)
-    with pytest.raises(DataError, match=r"to stay as it is, got a file that changes while it is read: run again on a"):
-        split.pixels(3, 6)
-
-
-def test_a_network_that_is_written_to_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fineprune.untrusted import keras_build
-
-    path, build = saved(tiny(), tmp_path / "net.h5"), keras_build.build
-
-    def slowly(*given: object) -> object:
-        time.sleep(0.01)
-        path.touch()
-        return build(*given)
-
-    monkeypatch.setattr(keras_build, "build", slowly)
-    with pytest.raises(ModelError, match="to stay as it is, got a file that changes while it is read"):
-        load_model(path)
 
 
 @pytest.mark.parametrize(

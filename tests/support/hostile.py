@@ -137,7 +137,7 @@ def images_joined_to_ever_larger_batches(path: Path) -> None:
     layers = chain()["config"]["layers"][:1]
     for number in range(40):
         layers.append(layer(f"join_{number}", "Concatenate", [layers[-1]["name"]] * 2, axis=0))
-    layers.append(layer("pool", "GlobalMaxPooling2D", [layers[-1]["name"]]))
+    layers += [layer("pool", "GlobalMaxPooling2D", [layers[-1]["name"]]), layer("scores", "Dense", ["pool"], units=3)]
     write(path, network(layers))
 
 
@@ -168,7 +168,7 @@ def concatenated_with_itself_again_and_again(path: Path) -> None:
     layers = chain()["config"]["layers"][:1]
     for number in range(8):
         layers.append(layer(f"join_{number}", "Concatenate", [layers[-1]["name"]] * 8))
-    layers.append(layer("pool", "GlobalMaxPooling2D", [layers[-1]["name"]]))
+    layers += [layer("pool", "GlobalMaxPooling2D", [layers[-1]["name"]]), layer("scores", "Dense", ["pool"], units=3)]
     write(path, network(layers))
 
 
@@ -207,6 +207,78 @@ def layer_that_waits_for_a_call_that_never_comes(path: Path) -> None:
     config["config"]["layers"][1]["inbound_nodes"] = [[["image", 0, 0, {}]]]
     config["config"]["layers"][2]["inbound_nodes"] = [[["layer_1", 7, 0, {}]]]
     write(path, config)
+
+
+@model("expected at most 16,384 inputs of layers in FILE, got 100,002")
+def layer_with_a_hundred_thousand_inputs(path: Path) -> None:
+    layers = [*chain()["config"]["layers"][:1], layer("sum", "Add", ["image"] * 100_000)]
+    layers += [layer("pool", "GlobalMaxPooling2D", ["sum"]), layer("scores", "Dense", ["pool"], units=3)]
+    write(path, network(layers))
+
+
+APART = "expected layers that treat each image by itself in FILE, got "
+
+
+@model("expected at most")
+def many_images_that_say_they_are_one(path: Path) -> None:
+    config = chain(("UpSampling2D", {"size": [2000, 2000]}))
+    config["config"]["layers"][0]["config"] = {"name": "image", "input_shape": [4, 4, 3], "batch_size": 1}
+    write(path, config)
+
+
+@model(APART)
+def constant_that_makes_two_images_of_one(path: Path) -> None:
+    write(path, chain(("Rescaling", {"scale": [[[[1.0]]], [[[1.0]]]], "offset": 0.0})))
+
+
+@model(APART)
+def scores_that_depend_on_the_other_images(path: Path) -> None:
+    write(path, chain(("Softmax", {"axis": 0})))
+
+
+@model(APART)
+def norms_over_all_images(path: Path) -> None:
+    write(path, chain(("UnitNormalization", {"axis": [-4]})))
+
+
+@model(TOO_LARGE.format("274,877,906,944 multiplications an image"))
+def dense_layer_on_every_pixel(path: Path) -> None:
+    wide = [("Dense", {"units": 1000})] * 40
+    write(path, chain(*wide, shape=(90, 90, 3)))
+
+
+@model("expected layers that are called as in inference in FILE, got one with training=True")
+def normalisation_that_always_trains(path: Path) -> None:
+    config = chain(("BatchNormalization", {}))
+    config["config"]["layers"][1]["inbound_nodes"][0][0][3] = {"training": 7}
+    write(path, config)
+
+
+@model("expected batch normalisations over channels, the last axis, in FILE, got 'layer_1' over axis [1]")
+def normalisation_of_rows(path: Path) -> None:
+    write(path, chain(("BatchNormalization", {"axis": [1]})))
+
+
+@model("expected a network with weights in FILE, got one without")
+def network_without_weights(path: Path) -> None:
+    write(path, network(chain()["config"]["layers"][:-1]))
+
+
+@model("expected layers that compute in floats in FILE, got one that does in complex64")
+def complex_layer(path: Path) -> None:
+    write(path, chain(("Conv2D", {"filters": 2, "kernel_size": [1, 1], "dtype": "complex64"})))
+
+
+@model("expected the architecture in FILE to be JSON, got: 1e+300, which single precision cannot hold")
+def penalty_that_becomes_infinite(path: Path) -> None:
+    penalty = {"class_name": "L1L2", "config": {"l1": 1e300}}
+    write(path, chain(("Conv2D", {"filters": 2, "kernel_size": [1, 1], "kernel_regularizer": penalty})))
+
+
+@model("expected only layers that can be read in FILE, got 'PReLU as an activation'")
+def activation_with_weights(path: Path) -> None:
+    slope = {"class_name": "PReLU", "config": {"name": "slope"}}
+    write(path, chain(("Conv2D", {"filters": 2, "kernel_size": [1, 1], "activation": slope})))
 
 
 @model("expected a network in FILE that runs on this machine, got: ")
@@ -282,6 +354,20 @@ def million_names_of_weights(path: Path) -> None:
         file.create_group("model_weights/layer_1").attrs["weight_names"] = np.full(2 * 10**6, b"kernel")
 
 
+@model("expected finite weights in FILE, got NaN or infinity in layer 'layer/1'")
+def weights_that_are_no_numbers_behind_a_slash(path: Path) -> None:
+    write(path, chain(("Dense", {"units": 5, "use_bias": False})))
+    with h5py.File(path, "r+") as file:
+        group = file["model_weights"].create_group("layer/1")
+        group.attrs["weight_names"] = [b"kernel"]
+        group["kernel"] = np.full((3, 5), np.nan)
+
+
+@model("expected finite weights in FILE, got NaN or infinity in layer 'layer_1'")
+def weights_too_large_for_single_precision(path: Path) -> None:
+    weights(path, lambda group: group.__setitem__("kernel", np.full((3, 5), 1e300)))
+
+
 def filtered(stored: h5py.Group, name: str, shape: tuple[int, ...], *filters: int) -> None:
     made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     made.set_chunk(shape)
@@ -306,7 +392,53 @@ def weights_packed_three_times(path: Path) -> None:
     weights(path, lambda group: filtered(group, "kernel", (3, 5), 1, 1, 1))
 
 
+# Chunks that unpack to less than they should: HDF5 hands out what lies behind them in memory.
+
+ONES = b"\x01" * 16
+SHORT: dict[str, tuple[dict[str, Any], bytes, int]] = {
+    "gzip": ({"compression": "gzip"}, zlib.compress(ONES), 0),
+    "gzip_that_was_left_out": ({"compression": "gzip"}, ONES, 1),
+    "gzip_without_its_end": ({"compression": "gzip"}, zlib.compress(bytes(4096))[:-5], 0),
+    "lzf": ({"compression": "lzf"}, bytes([15]) + ONES, 0),
+    "lzf_that_was_left_out": ({"compression": "lzf"}, ONES, 1),
+    "shuffle": ({"shuffle": True}, ONES, 0),
+    "shuffle_and_gzip_left_out": ({"compression": "gzip", "shuffle": True}, ONES, 3),
+    "checksum_left_out": ({"fletcher32": True}, ONES, 1),
+}
+
+
+def short(group: h5py.Group, name: str, shape: tuple[int, ...], how: str) -> None:
+    filters, stored, mask = SHORT[how]
+    chunked = group.create_dataset(name, shape, np.uint8, chunks=(1, *shape[1:]), **filters)
+    for row in range(shape[0]):
+        chunked.id.write_direct_chunk((row, *(0 for _ in shape[1:])), stored, filter_mask=mask)
+
+
+def shortened(how: str) -> None:
+    def make_images(path: Path) -> None:
+        with h5py.File(path, "w") as file:
+            short(file, "data", (4, 1, 64, 64), how)
+            file["label"] = np.zeros(4)
+
+    IMAGES[f"short_chunks_of_{how}"] = make_images, "expected 'data' in FILE, / "
+    MODELS[f"short_chunks_of_{how}"] = (
+        lambda path: weights(path, lambda group: short(group, "kernel", (3, 4096), how)),
+        "expected 'kernel' in FILE, /model_weights/layer_1 ",
+    )
+
+
+for how in SHORT:
+    shortened(how)
+
+
 # Images.
+
+
+@images("expected 'label' in FILE to hold whole numbers from 0, got 20000000 in row 0: give classes by number, at most")
+def label_that_makes_millions_of_classes(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["data"] = np.zeros((2, 3, 4, 4), np.uint8)
+        file["label"] = [20_000_000, 0]
 
 
 def pictures(path: Path, count: int, dtype: Any = np.uint8, **labels: Any) -> None:

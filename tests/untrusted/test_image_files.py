@@ -62,17 +62,6 @@ def test_labels_may_be_whole_numbers_of_any_type(tmp_path: Path, dtype: type) ->
     assert split.labels.tolist() == [0, 7, 1]
 
 
-def test_opening_reads_no_pixels_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_h5(tmp_path / "a.h5", pictures(3), np.arange(3))
-    read: list[str] = []
-    original = h5py.Dataset.__getitem__
-    monkeypatch.setattr(h5py.Dataset, "__getitem__", lambda d, rows: (read.append(d.name), original(d, rows))[1])
-    split = opened(path)
-    assert read == ["/label"]
-    split.pixels(1, 2)
-    assert read == ["/label", "/data"]
-
-
 def test_a_digest_tells_images_labels_and_scale_apart(tmp_path: Path) -> None:
     def digest(pixels: NDArray[np.uint8], labels: list[int], scale: float = 1.0) -> str:
         return H5Split(write_h5(tmp_path / "a.h5", pixels, np.array(labels)), scale, "data.train").digest

@@ -1,0 +1,129 @@
+"""Networks that are odd, and honest: read, pruned and saved like others."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tf_keras as keras
+from nets import saved, seeded
+from samples import pictures, split
+from tf_keras import layers
+
+from fineprune.evaluation.predict import predict, predict_steps
+from fineprune.files import save_model
+from fineprune.network.network import Network
+from fineprune.untrusted.keras_config import safe_name
+from fineprune.untrusted.network_files import load_model
+from strategies.rankings.channel_activation import ChannelActivation
+
+SHAPE = (12, 10, 3)
+
+
+def images(count: int = 9) -> np.ndarray:
+    return pictures(count, SHAPE).astype(np.float32) / 255
+
+
+def with_activations(*, sequential: bool) -> keras.Model:
+    stack: list[layers.Layer] = [
+        layers.Conv2D(4, 3, activation=layers.LeakyReLU(0.3), name="conv"),
+        layers.MaxPooling2D(name="pool"),
+        layers.Flatten(),
+        layers.Dense(6, activation=layers.ReLU(0.5)),
+        layers.Dense(5, activation=layers.Softmax()),
+    ]
+    if sequential:
+        return keras.Sequential([layers.Input(SHAPE), *stack])
+    x = image = layers.Input(SHAPE)
+    for layer in stack:
+        x = layer(x)
+    return keras.Model(image, x)
+
+
+def called_twice() -> keras.Model:
+    image = layers.Input(SHAPE)
+    shared = layers.Conv2D(3, 3, padding="same", activation=layers.LeakyReLU(0.3))
+    x = layers.Add()([shared(image), shared(shared(image))])
+    return keras.Model(image, layers.Dense(5)(layers.GlobalAveragePooling2D()(x)))
+
+
+@pytest.mark.parametrize(
+    "build",
+    [lambda: with_activations(sequential=False), lambda: with_activations(sequential=True), called_twice],
+    ids=["functional", "sequential", "called twice"],
+)
+def test_a_layer_as_an_activation(tmp_path: Path, build: Callable[[], keras.Model]) -> None:
+    model = seeded(build())
+    loaded = load_model(saved(model, tmp_path / "net.h5"))
+    assert np.allclose(loaded(images(), training=False), model(images(), training=False), atol=1e-6)
+
+
+def test_a_network_with_layers_as_activations_is_swept(tmp_path: Path) -> None:
+    network = Network(load_model(saved(seeded(with_activations(sequential=True)), tmp_path / "net.h5")))
+    assert network.unit("conv").followers == ("conv_activation",)
+    data = split(pictures(17, SHAPE), 5)
+    steps = list(ChannelActivation().steps(network, data))
+    labels = predict_steps(network, steps, {"images": data}, lambda _: None)["images"]
+    assert all(np.array_equal(labels[row], predict(network.pruned(step), data)) for row, step in enumerate(steps, 1))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", "mixed_float16"])
+def test_other_precisions_compute_in_single_precision(tmp_path: Path, dtype: str) -> None:
+    image = layers.Input(SHAPE)
+    x = layers.Flatten()(layers.MaxPooling2D()(layers.Conv2D(4, 3, dtype=dtype)(image)))
+    model = seeded(keras.Model(image, layers.Dense(5, dtype=dtype)(x)))
+    loaded = load_model(saved(model, tmp_path / "net.h5"))
+    assert {weight.dtype for weight in loaded.get_weights()} == {np.dtype(np.float32)}
+    assert np.allclose(loaded(images()), model(images()), atol=1e-6 if dtype == "float64" else 2e-2)
+
+
+NAMES = {
+    "conv_1": "conv_1",
+    "tf.math.truediv": "tf.math.truediv",
+    "my net": "my_net",
+    "block/conv": "block_conv",
+    "a\x1b[31m\n": "a__31m_",
+    "": "layer_",
+    "..": "layer_..",
+    "top_level_model_weights": "layer_top_level_model_weights",
+    "_x": "layer__x",
+    "é" * 1000: "layer_" + "_" * 200,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_become_safe(name: str) -> None:
+    assert safe_name(name) == NAMES[name]
+    assert safe_name(safe_name(name)) in (safe_name(name), safe_name(name)[:200])
+
+
+def test_a_network_of_odd_names_keeps_its_weights_and_can_be_saved(tmp_path: Path) -> None:
+    image = layers.Input(SHAPE, name="an image")
+    x = layers.Conv2D(4, 3, name="block/conv")(image)
+    x = layers.BatchNormalization(name="block/conv/norm")(x)
+    x = layers.GlobalMaxPooling2D(name="conv_gate")(x)
+    model = seeded(keras.Model(image, layers.Dense(5, name="top_level_model_weights_")(x)))
+    model._name = "my net"
+    loaded = load_model(saved(model, tmp_path / "net.h5"))
+    assert [loaded.name, *(layer.name for layer in loaded.layers)] == [
+        "my_net",
+        "an_image",
+        "block_conv",
+        "block_conv_norm",
+        "conv_gate",
+        "top_level_model_weights_",
+    ]
+    save_model(loaded, tmp_path / "again.h5")
+    again = keras.models.load_model(tmp_path / "again.h5", compile=False)
+    expected = model(images(), training=False)
+    assert all(np.allclose(net(images(), training=False), expected, atol=1e-6) for net in (loaded, again))
+
+
+def test_a_layer_may_be_called_as_a_gate_would_be(tmp_path: Path) -> None:
+    image = layers.Input(SHAPE)
+    x = layers.Activation("relu", name="conv_gate")(layers.Conv2D(4, 3, name="conv")(image))
+    x = layers.Flatten()(layers.MaxPooling2D(name="conv_limit")(x))
+    network = Network(load_model(saved(seeded(keras.Model(image, layers.Dense(5)(x))), tmp_path / "net.h5")))
+    data = split(pictures(7, SHAPE), 5)
+    steps = list(ChannelActivation().steps(network, data))
+    assert len(predict_steps(network, steps, {"images": data}, lambda _: None)["images"]) == len(steps) + 1
