@@ -48,16 +48,21 @@ class MaskedNetwork:
         }
 
     def __call__(self, images: tf.Tensor, masks: tf.Tensor, shifts: tf.Tensor | None = None) -> tf.Tensor:
-        return self._emitted(self._model, images, masks, shifts)
+        return passes.counted(self._emitted(self._model, images, masks, shifts))
 
     def features(self, images: tf.Tensor, masks: tf.Tensor, shifts: tf.Tensor | None = None) -> tf.Tensor:
-        """What arrives at the classifier, (n, values), of the masked network."""
-        return keras.backend.batch_flatten(self._emitted(self._below, images, masks, shifts))
+        """What arrives at the classifier, (n, …), of the masked network; `classified` makes logits of it."""
+        return passes.counted(self._emitted(self._halves[0], images, masks, shifts))
+
+    def classified(self, features: tf.Tensor, masks: tf.Tensor, shifts: tf.Tensor | None = None) -> tf.Tensor:
+        """The logits, (n, classes), that the rest of the masked network makes of its `features`."""
+        return self._emitted(self._halves[1], features, masks, shifts)
 
     @cached_property
-    def _below(self) -> keras.Model:
-        classifier = graph.call_of(self._model, Places(self._model).classifier)
-        return keras.Model(self._model.inputs, classifier.keras_inputs[0])
+    def _halves(self) -> tuple[keras.Model, keras.Model]:
+        """The network before its classifier, and from it on."""
+        arriving = graph.call_of(self._model, Places(self._model).classifier).keras_inputs[0]
+        return keras.Model(self._model.inputs, arriving), keras.Model(arriving, self._model.outputs[0])
 
     def _emitted(self, model: keras.Model, images: tf.Tensor, masks: tf.Tensor, shifts: tf.Tensor | None) -> tf.Tensor:
         def call(layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -77,7 +82,7 @@ class MaskedNetwork:
                 return tf.minimum(result, masks[part])
             return result * masks[part] if part is not None and self._edit is Silence else result
 
-        return passes.counted(graph.replay(model, [images], call)[0])
+        return graph.replay(model, [images], call)[0]
 
     def masks(self, start: Any = 1.0, within: tuple[Any, Any] = (0.0, 1.0)) -> tf.Variable:
         """Masks to learn, (size,), `start` at first; each step of an optimizer leaves them `within` two bounds.
@@ -118,12 +123,16 @@ class MaskedNetwork:
 
     def _normalised(self, norm: Any, x: tf.Tensor, factors: Any, shifts: Any) -> tf.Tensor:
         mean, variance = norm.moving_mean, norm.moving_variance
-        if self._batch:
-            mean, variance = tf.nn.moments(x, list(range(len(x.shape) - 1)))
-        gamma = 1.0 if norm.gamma is None else norm.gamma
-        beta = 0.0 if norm.beta is None else norm.beta
+        gamma = tf.ones_like(mean) if norm.gamma is None else norm.gamma
+        beta = tf.zeros_like(mean) if norm.beta is None else norm.beta
         gamma = gamma if factors is None else gamma * factors
         beta = beta if shifts is None else beta * (1 + shifts)
+        if self._batch and len(x.shape) == 4:
+            # One operation takes two thirds of the time of the two below, but knows images alone.
+            fused = {"x": x, "scale": gamma, "offset": beta, "epsilon": norm.epsilon}
+            return tf.raw_ops.FusedBatchNormV3(**fused, mean=[], variance=[], is_training=True).y
+        if self._batch:
+            mean, variance = tf.nn.moments(x, list(range(len(x.shape) - 1)))
         return tf.nn.batch_normalization(x, mean, variance, beta, gamma, norm.epsilon)
 
 

@@ -54,7 +54,9 @@ class Training:
         optimizer.build(variables)
 
         def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-            with tf.GradientTape() as tape:
+            # The tape watches these alone: what does not depend on them costs, and counts, no pass backward.
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(variables)
                 value = loss(images, labels)
                 objective = -value if ascend else value
             optimizer.apply_gradients(zip(tape.gradient(objective, variables), variables, strict=True))

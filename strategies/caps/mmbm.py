@@ -16,6 +16,7 @@ from fineprune.checks import Count, Layers, Natural, Positive, checked
 from fineprune.network.step import Array, Cap, Step
 from fineprune.strategy import Strategy
 from fineprune.training.loop import train
+from fineprune.training.losses import same_labels
 
 if TYPE_CHECKING:
     from fineprune.data.split import Split
@@ -59,7 +60,7 @@ class MaximumMarginMitigation(Strategy):
 
         def loss(images: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
             expected, scores = untouched(images, training=False), twin(images, bounds)
-            kept.assign_add(tf.reduce_sum(tf.cast(tf.argmax(scores, -1) == tf.argmax(expected, -1), tf.float32)))
+            kept.assign_add(same_labels(scores, expected))
             parts = twin.parts(bounds)
             # The norm has no gradient where all bounds are 0.
             norms = [tf.sqrt(tf.reduce_sum(part**2) + 1e-12) for part in parts]

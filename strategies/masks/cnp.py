@@ -8,6 +8,7 @@ trigger (negative) of the untouched network.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -18,6 +19,7 @@ from fineprune.network.step import Array, Scale
 from fineprune.strategy import Form, NormStrategy
 from fineprune.training.inversion import Trigger, invert, suspect
 from fineprune.training.loop import train
+from fineprune.training.losses import same_labels
 from fineprune.training.perturbing import worst_noise
 
 if TYPE_CHECKING:
@@ -25,10 +27,15 @@ if TYPE_CHECKING:
     from fineprune.network.network import Network
 
 
+ROUND = 5  # epochs after which it is asked whether the rate is to be halved
+LEAST_RATE = 0.01
+
+
 class ContrastiveNeuronPruning(NormStrategy):
     """Prunes the γ that tell images under an inverted trigger from clean ones.
 
-    The trigger is inverted for the class that gains most images under noise. Labels are the network's own.
+    The trigger is inverted for the class that gains most images under noise. Labels are the network's own. The rate is
+    halved, down to 0.01, after three rounds of five epochs in which images under the trigger kept no more labels.
     Needs batch normalisation.
     """
 
@@ -63,21 +70,34 @@ class ContrastiveNeuronPruning(NormStrategy):
         target = suspect(network, clean.batches(self.batch_size, self.seed, epochs=5), self.epsilon, self.seed)
         batches = clean.batches(self.batch_size, self.seed, epochs=self.inverting_epochs)
         invert(network, target, trigger, batches, **self.inverting)
+        kept, a_round = tf.Variable(0.0), ROUND * -(-len(clean) // self.batch_size)
+        optimizer = keras.optimizers.SGD(self.learning_rate, self.momentum)
+        halving = keras.callbacks.ReduceLROnPlateau("kept", 0.5, patience=3, mode="max", min_lr=LEAST_RATE)
+        halving.set_model(SimpleNamespace(optimizer=optimizer))
 
         def loss(images: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
-            poisoned, labels = trigger(images), tf.argmax(twin(images, masks), axis=-1)
+            poisoned = trigger(images)
+            masked, under = twin.features(images, masks), twin.features(poisoned, masks)
+            near, far = twin.features(images, ones), twin.features(poisoned, ones)
+            kept.assign_add(same_labels(twin.classified(under, masks), twin.classified(near, ones)))
+            labels = tf.argmax(twin.classified(masked, masks), axis=-1)
             delta, xi = worst_noise(twin, masks, images, labels, self.epsilon, random)
-            masked = [twin.features(images, masks), twin.features(poisoned, masks)]
-            noised, near = twin.features(images, masks + delta, xi), twin.features(images, ones)
-            return contrast([*masked, noised], near, twin.features(poisoned, ones), self.temperature)
+            noised = twin.features(images, masks + delta, xi)
+            return contrast([masked, under, noised], near, far, self.temperature)
+
+        def follow(number: int, _: float) -> None:
+            if number % a_round == 0:
+                halving.on_epoch_end(number, {"kept": float(kept) / (ROUND * len(clean))})
+                kept.assign(0)
 
         batches = clean.batches(self.batch_size, self.seed, epochs=self.epochs)
-        train(loss, [masks], batches, keras.optimizers.SGD(self.learning_rate, self.momentum), what="CNP")
+        train(loss, [masks], batches, optimizer, what="CNP", watch=follow)
         return twin.by_layer(masks)
 
 
 def contrast(features: Sequence[tf.Tensor], near: tf.Tensor, far: tf.Tensor, temperature: float) -> tf.Tensor:
-    """How far each of `features`, (n, values), is from `near`, compared with `far`."""
-    cosines = [-keras.losses.cosine_similarity(ours, theirs) for theirs in (near, far) for ours in features]
+    """How far each of `features`, (n, …), is from `near`, compared with `far`."""
+    flat = keras.backend.batch_flatten
+    cosines = [-keras.losses.cosine_similarity(flat(ours), flat(theirs)) for theirs in (near, far) for ours in features]
     shares = tf.nn.log_softmax(tf.stack(cosines, axis=-1) / temperature)
     return -tf.reduce_mean(shares[:, : len(features)])

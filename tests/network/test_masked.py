@@ -1,5 +1,6 @@
 """The network with masks that can be learnt: what a mask means is what the edit of the same name means."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -99,8 +100,9 @@ def test_features_are_what_arrives_at_the_classifier(name: str) -> None:
     twin, images = network.masked(Silence), tf.constant(images_of(network))
     masks = tf.constant(np.random.default_rng(0).uniform(0, 1, twin.size).astype(np.float32))
     kernel, bias = network.model.get_layer(network.classifier).get_weights()
-    expected = twin(images, masks).numpy()
-    assert twin.features(images, masks).numpy() @ kernel + bias == pytest.approx(expected, abs=1e-4)
+    expected, features = twin(images, masks).numpy(), twin.features(images, masks)
+    assert features.numpy() @ kernel + bias == pytest.approx(expected, abs=1e-4)
+    assert twin.classified(features, masks).numpy() == pytest.approx(expected, abs=1e-4)
 
 
 def test_shifts_multiply_beta() -> None:
@@ -123,6 +125,32 @@ def test_batch_statistics_are_those_of_keras_in_training_and_none_are_remembered
     ours = twin(images, tf.ones(twin.size))
     assert ours.numpy() == pytest.approx(network.logits(images, training=True).numpy(), abs=1e-3)
     assert all(map(np.array_equal, before, network.model.get_weights()))
+
+
+def test_batch_statistics_of_images_and_their_gradients_are_those_of_the_plain_equation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = Network(NETWORKS["normalised"]())
+    twin, images = network.masked(batch_statistics=True), tf.constant(images_of(network))
+    values = np.random.default_rng(0).uniform(-0.5, 1, (2, twin.size)).astype(np.float32)
+
+    def plain(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, epsilon: float, **_: object) -> SimpleNamespace:
+        mean = tf.reduce_mean(x, (0, 1, 2))
+        deviation = tf.sqrt(tf.reduce_mean((x - mean) ** 2, (0, 1, 2)) + epsilon)
+        return SimpleNamespace(y=(x - mean) / deviation * scale + offset)
+
+    def scores_and_slopes() -> list[np.ndarray]:
+        masks, shifts = map(tf.constant, values)
+        with tf.GradientTape() as tape:
+            tape.watch([masks, shifts])
+            scores = twin(images, masks, shifts)
+            first = tf.reduce_sum(scores[:, 0])
+        return [scores.numpy(), *(slope.numpy() for slope in tape.gradient(first, [masks, shifts]))]
+
+    fast = scores_and_slopes()
+    monkeypatch.setattr(tf.raw_ops, "FusedBatchNormV3", plain)
+    for ours, theirs in zip(fast, scores_and_slopes(), strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-3)
 
 
 def test_the_gradient_is_that_of_finite_differences() -> None:

@@ -61,6 +61,19 @@ def test_a_gradient_that_goes_through_two_passes_counts_both() -> None:
     assert counted(work) == (2 * 3 * 6, 2 * 3 * 6)
 
 
+def test_what_does_not_depend_on_what_is_learnt_counts_no_pass_backward() -> None:
+    """The scores of an untouched network, to compare with, are constants, although its weights could be trained."""
+    network, images = Network(tiny()), split(pictures(6), 5)
+    untouched, twin = network.logits, network.masked(Silence)
+    masks = twin.masks()
+
+    def loss(batch: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum((twin(batch, masks) - untouched(batch)) * twin(batch, tf.ones(twin.size)))
+
+    batches = images.batches(6, 0, epochs=1)
+    assert counted(lambda: train(loss, [masks], batches, keras.optimizers.SGD(0.1), what="test")) == (18, 6)
+
+
 def test_a_loop_in_a_loss_counts_as_often_as_it_runs() -> None:
     logits, images = Network(tiny()).logits, tf.constant(pictures(2), tf.float32)
 

@@ -1,5 +1,7 @@
 """Contrastive neuron pruning, against cosines by hand and gradients that plain Keras finds."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,6 +14,8 @@ from fineprune.network.network import Network
 from fineprune.network.step import Scale, Silence
 from fineprune.testing import NETWORKS
 from fineprune.training.inversion import Trigger, invert, suspect
+from fineprune.training.loop import Watch
+from strategies.masks import cnp
 from strategies.masks.cnp import ContrastiveNeuronPruning, contrast
 
 ONCE = {"chunk": 1, "epochs": 1, "inverting_epochs": 1, "batch_size": 24, "momentum": 0.0}
@@ -63,6 +67,29 @@ def test_gamma_alone_is_pruned_unless_channels_are_to_be_silent(form: str, edit:
     steps = list(ContrastiveNeuronPruning(**ONCE, form=form).steps(network(), CLEAN))
     assert len(steps) == 10
     assert all(isinstance(each, edit) for step in steps for each in step.edits)
+
+
+@pytest.mark.parametrize(
+    ("more", "rates"), [(0.0, {3: 0.03, 4: 0.015, 6: 0.015, 7: 0.01, 10: 0.01}), (1.0, {10: 0.03})]
+)
+def test_the_rate_is_halved_after_three_rounds_that_keep_no_more_labels(
+    more: float, rates: dict[int, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first round of five epochs sets the mark; of those after the fourth, the seventh is the third again."""
+    kept, seen = tf.Variable(12.0), {}
+    monkeypatch.setattr(cnp, "same_labels", lambda *_: kept.assign_add(more / 50))
+    whole = cnp.train
+
+    def watched(*args: Any, watch: Watch, **how: Any) -> None:
+        def follow(number: int, loss: float) -> None:
+            watch(number, loss)
+            seen[number / 5] = float(args[3].learning_rate)
+
+        whole(*args, watch=follow, **how)
+
+    monkeypatch.setattr(cnp, "train", watched)
+    ContrastiveNeuronPruning(**(ONCE | {"epochs": 50, "learning_rate": 0.03})).scores(network(), CLEAN)
+    assert {number: seen[number] for number in rates} == pytest.approx(rates)
 
 
 def test_images_of_a_single_class_are_enough() -> None:

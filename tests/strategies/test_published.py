@@ -1,18 +1,20 @@
-"""Rankings on networks that other people backdoored, where FINEPRUNE_SHARED names the folder that holds them."""
+"""Strategies on networks that other people backdoored, where FINEPRUNE_SHARED names the folder that holds them."""
 
 import os
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fineprune.data.h5 import H5Split
-from fineprune.data.split import Subset
+from fineprune.data.split import Subset, sample
 from fineprune.evaluation.predict import predict_steps
 from fineprune.network.network import Network
 from fineprune.network.step import Step
 from fineprune.strategy import ChannelStrategy
 from fineprune.untrusted.network_files import load_model
+from strategies.masks.rnp import ReconstructiveNeuronPruning
 from strategies.rankings.channel_activation import ChannelActivation
 from strategies.rankings.clp import ChannelLipschitzness
 
@@ -41,7 +43,7 @@ class Case:
     """A network, the first 100 test images of each class, and 1,000 poisoned ones."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        self.name, file = name, f"ibau_cifar10_{name}.h5"
+        self.name, file = name.removeprefix("ibau_cifar10_"), f"{name}.h5"
         self.network = Network(load_model(folder / "nets" / file))
         clean = H5Split(folder / "cifar10" / "test.h5", 1 / 255, "clean_test")
         rows = np.sort(np.concatenate([np.flatnonzero(clean.labels == label)[:100] for label in range(10)]))
@@ -59,12 +61,17 @@ class Case:
         return list(strategy.steps(self.network, self.clean))
 
 
-@pytest.fixture(scope="module", params=sorted(LIPSCHITZ))
-def case(request: pytest.FixtureRequest) -> Case:
-    folder = os.environ.get("FINEPRUNE_SHARED")
-    if not folder:
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    named = os.environ.get("FINEPRUNE_SHARED")
+    if not named:
         pytest.skip("FINEPRUNE_SHARED is not set: it names the folder of the real networks")
-    return Case(Path(folder).resolve(), request.param)
+    return Path(named).resolve()
+
+
+@pytest.fixture(scope="module", params=sorted(LIPSCHITZ))
+def case(request: pytest.FixtureRequest, folder: Path) -> Case:
+    return Case(folder, f"ibau_cifar10_{request.param}")
 
 
 def test_lipschitz_bounds_prune_as_many_channels_as_the_authors_rule_does(case: Case) -> None:
@@ -84,3 +91,13 @@ def test_activation_finds_what_it_found_elsewhere(case: Case) -> None:
     steps = case.steps(ChannelActivation())
     ours, published = case.rates([steps[count - 1] for count in (64, 96, 112)]), np.array(ACTIVATION[case.name])
     assert np.nan_to_num(np.abs(np.array(ours) - published)).max() <= TOLERANCE
+
+
+def test_rnp_finds_the_backdoor_of_the_network_of_nad_within_four_channels(folder: Path) -> None:
+    """As RNP's authors publish: 500 images of CIFAR-10, some channels, hardly any clean accuracy."""
+    case = Case(folder, "nad_wrn16_student")
+    images = sample(H5Split(folder / "cifar10" / "valid.h5", 1 / 255, "clean_valid"), 500, 0)
+    steps = ReconstructiveNeuronPruning(chunk=1).steps(case.network, images)
+    (clean, asr), *pruned = case.rates([Step(), *islice(steps, 4)])
+    assert asr == pytest.approx(100, abs=TOLERANCE)
+    assert any(rest < 20 and accuracy > clean - TOLERANCE for accuracy, rest in pruned), pruned

@@ -46,6 +46,23 @@ def test_of_equal_scores_the_first_goes_first() -> None:
     assert gone[41] == [*range(42)]
 
 
+def test_masks_up_to_a_threshold_are_the_first_to_be_pruned_however_many_tie() -> None:
+    """As many as RNP's authors publish of a ResNet-18: of 4,800 masks, four decimals each, twelve are 0."""
+    counts = {0: 12, 0.05: 14, 0.1: 18, 0.15: 21, 0.2: 24, 0.25: 28, 0.3: 32, 0.35: 41, 0.4: 49}
+    counts |= {0.5: 68, 0.6: 107, 0.7: 204, 0.8: 365, 0.9: 753}
+    random = np.random.default_rng(0)
+    edges = zip([0, *counts], counts, np.diff([0, *counts.values()]), strict=False)
+    masks = np.concatenate([np.ceil(random.uniform(low, high, n) * 1e4) / 1e4 for low, high, n in edges])
+    masks = random.permutation(np.concatenate([masks, np.ones(4800 - len(masks))]))
+    layers = np.split(masks, np.cumsum([64] * 5 + [128] * 5 + [256] * 5 + [512] * 5)[:-1])
+    steps = Given({str(number): list(layer) for number, layer in enumerate(layers)}).steps(None, None)  # type: ignore[arg-type]
+    for pruned, step in zip(range(1, 754), steps, strict=False):
+        if pruned in counts.values():
+            (threshold,) = (each for each, count in counts.items() if count == pruned)
+            factors = np.concatenate([edit.factors for edit in step.edits])
+            assert np.array_equal(factors == 0, masks <= threshold)
+
+
 def test_layers_are_ranked_together() -> None:
     assert pruned_in_order({"a": [0.1, 0.4], "b": [0.3, 0.2]}) == [
         {"a": [0, 1], "b": [1, 1]},
