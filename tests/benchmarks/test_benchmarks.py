@@ -10,7 +10,7 @@ import pytest
 from nets import deepid
 from steps import keeping
 
-from benchmarks import growth
+from benchmarks import growth, vetting
 from benchmarks.comparison import compare
 from benchmarks.subject import subject
 from fineprune.evaluation import predict
@@ -54,6 +54,13 @@ def test_a_comparison_refuses_labels_that_differ(weights: Path, monkeypatch: pyt
     monkeypatch.setattr(Network, "pruned", lambda network, step: deepid(1))
     with subject(40, weights) as (network, splits), pytest.raises(SystemExit, match="expected the naive labels"):
         compare("One step", network, [keeping({"conv_3": np.zeros(60)})], splits)
+
+
+def test_vetting_is_measured_against_reading_in_place(tmp_path: Path) -> None:
+    vetting.write(tmp_path / "images.h5", 300, compression="gzip")
+    figures = vetting.measure(tmp_path / "images.h5")
+    assert figures["vetting_s"] > 0.05  # at the least a process that starts
+    assert len(figures) == 5
 
 
 def test_growth_draws(tmp_path: Path) -> None:
