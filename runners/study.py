@@ -5,25 +5,26 @@ python -m runners.study study=short
 
 from __future__ import annotations
 
-import math
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 
 from fineprune.checks import Names, checked
 from fineprune.config import command_line, grids
+from fineprune.errors import ConfigError
 
 Name = Annotated[str, Field(pattern=r"^[\w.-]+$", description="a name of letters, digits, -, _ and .")]
 Block = Annotated[Mapping[Literal["networks", "methods"], Names], Field(min_length=2)]
 Blocks = Annotated[Mapping[str, Block], Field(description="blocks of networks and methods, lists of lines of settings")]
+OF_NETWORKS = ("architecture", "attack", "badnet", "data", "experiment", "seed")  # what their lines alone may set
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,29 @@ class Part:
     runner: str
     overrides: Sequence[str]
 
-    @property
-    def jobs(self) -> int:
-        """How many jobs it has."""
-        parsed = OverridesParser.create().parse_overrides(list(self.overrides))
-        return math.prod(len(list(override.sweep_iterator())) for override in parsed if override.is_sweep_override())
+    def __str__(self) -> str:
+        return f"{self.runner} {shlex.join(self.overrides)}"
 
-    def run(self, folder: Path) -> int:
-        """Run it in a process of its own, with its folders in `folder`; its exit status."""
-        return run(self.runner, "-m", *self.overrides, f"hydra.sweep.dir={folder}")
+    @property
+    def count(self) -> int:
+        """How many jobs it has."""
+        return grids.count(grids.parsed(self.overrides))
+
+
+@dataclass
+class Ended:
+    """A part that has run: its exit status, the entries of its `jobs`, and the seconds that it took."""
+
+    part: Part
+    status: int
+    jobs: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def failures(self) -> list[str]:
+        """What went wrong, a line each."""
+        failed = [f"{job['title']}: {job['reason']}" for job in self.jobs if job["state"] == grids.FAILED]
+        return failed or ([f"exit status {self.status}"] if self.status else [])
 
 
 class Study:
@@ -53,17 +68,29 @@ class Study:
 
     @checked("study")
     def __init__(self, name: Name, always: str, blocks: Blocks) -> None:
-        self.name, self.always, self.blocks = name, always.split(), blocks
+        self.name, self.always, self.blocks = name, always, blocks
 
-    def parts(self, more: Sequence[str] = ()) -> Iterator[Part]:
-        """Its grids in their order; every sweep has `more` settings."""
+    def parts(self, more: str = "") -> Iterator[Part]:
+        """Its grids in their order; every sweep has the settings in `more`, too."""
         for block in self.blocks.values():
-            networks = [[*self.always, *network.split()] for network in block["networks"]]
-            trained = [line for line in networks if not any(setting.startswith("badnet=") for setting in line)]
-            yield from (Part("train_badnet", line) for line in trained)
+            networks = [shlex.split(f"{self.always} {network}") for network in block["networks"]]
+            for network in networks:
+                if all(not setting.startswith("badnet=") or setting == "badnet=trained" for setting in network):
+                    yield Part("train_badnet", network)
             for network in networks:
                 for method in block["methods"]:
-                    yield Part("sweep", [f"grid={self.name}", *network, *method.split(), *more])
+                    yield Part("sweep", [f"grid={self.name}", *network, *shlex.split(f"{method} {more}")])
+
+
+@checked("")
+def check_more(more: str | None) -> str:
+    """The line `more`; raises ConfigError unless it is one of settings that leave the networks as they are."""
+    for setting in shlex.split(more or ""):
+        if setting.partition("=")[0].split(".")[0] in OF_NETWORKS:
+            raise ConfigError(
+                f"expected more to leave the networks as they are, got {setting}: set it in a study of your own"
+            )
+    return more or ""
 
 
 def run(runner: str, *arguments: str) -> int:
@@ -77,38 +104,44 @@ def run(runner: str, *arguments: str) -> int:
             raise
 
 
-@checked("")
-def check_more(more: str | None) -> list[str]:
-    """The settings in the line `more`; raises ConfigError unless it is text or null."""
-    return (more or "").split()
+def run_part(part: Part, folder: Path) -> Ended:
+    """Run it with its run folders in `folder`. Every sweep is a grid, even of one job: a single run always runs."""
+    grid, started = grids.Grid(folder), time.monotonic()
+    grid.undo()  # of an earlier study in the same folder
+    status = run(part.runner, "-m", *part.overrides, f"hydra.sweep.dir={folder}")
+    return Ended(part, status, grid.jobs(), time.monotonic() - started)
 
 
 def study(settings: DictConfig, folder: Path) -> None:
-    """Run the parts one after the other, then compare; end with the worst of their exit statuses."""
+    """Run the parts one after the other, then compare; a part that is stopped stops the study."""
+    if grids.Grid.current():
+        raise ConfigError("expected one study, got -m: run one after the other")
     more, planned = check_more(settings.more), Study(**OmegaConf.to_container(settings.study))  # type: ignore[arg-type]
-    parts = list(planned.parts(more))
-    total = sum(part.jobs for part in parts)
-    statuses: list[int] = []
-    jobs: list[dict[str, Any]] = []
+    parts, ended = list(planned.parts(more)), list[Ended]()
+    total = sum(part.count for part in parts)
     for number, part in enumerate(parts, 1):
-        print(f"{planned.name}: {progress(jobs, total)}: {part.runner} {shlex.join(part.overrides)}", flush=True)
-        statuses.append(part.run(folder / f"{number:02}"))
-        jobs += grids.Grid(folder / f"{number:02}").jobs()
-    tracking = [override for override in more if override.startswith("tracking")]
-    statuses.append(run("compare", f"grid={planned.name}", f"hydra.run.dir={folder}", *tracking))
-    print(f"{planned.name}: {grids.summary(jobs)}")
-    for job in jobs:
-        if job["state"] == grids.FAILED:
-            print(f"failed: {job['title']}: {job['reason']}", file=sys.stderr)
-    if any(statuses):
-        sys.exit(1 if 1 in statuses else 2)
+        print(f"{planned.name}: {progress(ended, total)}: {part}", flush=True)
+        ended.append(run_part(part, folder / f"{number:02}"))
+        if ended[-1].status > 128:
+            sys.exit(ended[-1].status)
+    tracking = [setting for setting in shlex.split(more) if setting.startswith("tracking")]
+    comparison = Part("compare", [f"grid={planned.name}", f"hydra.run.dir={folder}", *tracking])
+    ended.append(Ended(comparison, run(comparison.runner, *comparison.overrides)))
+    print(f"{planned.name}: {grids.summary(job for one in ended for job in one.jobs)}")
+    for one in ended:
+        for failure in one.failures:
+            print(f"failed: {one.part}: {failure}", file=sys.stderr)
+    if statuses := {one.status for one in ended} - {0}:
+        sys.exit(2 if statuses == {2} else 1)
 
 
-def progress(jobs: Sequence[Mapping[str, Any]], total: int) -> str:
-    """As `12 of 290 jobs, about 40 min left`, from how long those took that were not skipped."""
-    ran = [job["ended"] - job["started"] for job in jobs if "ended" in job and job["state"] != grids.BEFORE]
-    left = f", about {sum(ran) / len(ran) * (total - len(jobs)) / 60:.0f} min left" if ran else ""
-    return f"{len(jobs)} of {total} jobs{left}"
+def progress(ended: Sequence[Ended], total: int) -> str:
+    """As `12 of 290 jobs, about 40 min left`, from the parts in which jobs were not skipped."""
+    done = sum(len(one.jobs) for one in ended)
+    ran = [sum(job["state"] != grids.BEFORE for job in one.jobs) for one in ended]
+    seconds = sum(one.seconds for one, jobs in zip(ended, ran, strict=True) if jobs)
+    left = f", about {seconds / sum(ran) * (total - done) / 60:.0f} min left" if any(ran) else ""
+    return f"{done} of {total} jobs{left}"
 
 
 def main() -> None:

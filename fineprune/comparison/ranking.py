@@ -27,7 +27,7 @@ class Contest:
     """What can be compared at one point: `blocks` of attack and seed that every one of `methods` has.
 
     `blocks` has a row for each method and block. `absent` says why a method is not among `methods`, `controls` are
-    those that are there to be beaten, and `weak` the blocks left out because the attack hardly works on the BadNet.
+    those that are there to be beaten, and `weak` the blocks that are left out since the BadNet is WEAK.
     """
 
     point: str
@@ -54,16 +54,20 @@ def points(results: pd.DataFrame) -> list[str]:
     return list(results.dropna(subset="budget").sort_values("budget")["point"].unique())
 
 
+def is_strong(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Whether each row is of a BadNet that is not WEAK; all are where none is."""
+    strong = rows[BEFORE] >= WEAK
+    return strong | (not strong.any())
+
+
 def contest(results: pd.DataFrame, point: str) -> Contest:
     """The methods and blocks to compare at `point`.
 
     A method that was measured in less than half of all blocks is left out, since only blocks that all have are kept.
-    So are BadNets with an ASR under WEAK, from which there is little to remove, unless there are no others.
+    So are BadNets with an ASR under WEAK, from which there is less to remove, unless there are no others.
     """
     here = blocks(results[~results["oracle"] & (results["point"] == point)]).dropna(subset=SCORE)
-    strong = here[BEFORE] >= WEAK
-    if not strong.any():
-        strong[:] = True
+    strong = is_strong(here)
     weak = [
         f"{attack}, seed {seed}" for attack, seed in here.loc[~strong, BLOCK].drop_duplicates().itertuples(index=False)
     ]

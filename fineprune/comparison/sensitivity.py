@@ -7,22 +7,25 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fineprune.comparison.figure_style import WIDTH, label, legend
-from fineprune.comparison.ranking import SCORE, blocks, means
+from fineprune.comparison.ranking import BLOCK, SCORE, blocks, is_strong, means
 from fineprune.report.palette import INK, REST
 
 METHOD = ["point", "budget", "method"]
 
 
 def sensitivity(results: pd.DataFrame) -> pd.DataFrame:
-    """Each method that ran with several settings, at each point, by its mean rates over attacks and seeds.
+    """Each method that ran with several settings, at each point, by its mean rates over what all of them were run on.
 
     `plain` is its name without settings; `default` marks the one row of it whose changed settings all its rows share.
     """
     about = results.drop_duplicates("method").set_index("method")
-    rows = blocks(results[results["not_applicable"] == ""])
-    table = means(rows[rows["attacked"]], METHOD)
-    table = table.assign(plain=table["method"].map(about["plain"]), changed=table["method"].map(about["changed"]))
-    table = table[table.groupby(["point", "plain"])["method"].transform("nunique") > 1]
+    rows = blocks(results).dropna(subset=SCORE)
+    rows = rows[rows["attacked"]]
+    rows = rows[is_strong(rows)].assign(plain=rows["method"].map(about["plain"]))
+    settings = rows.groupby(["point", "plain"])["method"].transform("nunique")
+    complete = rows.groupby(["point", "plain", *BLOCK])["method"].transform("nunique") == settings
+    table = means(rows[complete & (settings > 1)], [*METHOD, "plain"])
+    table = table.assign(changed=table["method"].map(about["changed"]))
     return table.assign(default=_default(table)).sort_values(["budget", "plain", SCORE]).reset_index(drop=True)
 
 

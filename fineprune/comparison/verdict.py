@@ -11,7 +11,7 @@ import pandas as pd
 from fineprune.comparison import statistics
 from fineprune.comparison.ranking import BEFORE, SCORE, TIED, Contest, contest, overall, points
 from fineprune.comparison.removal import Bar, removal
-from fineprune.names import ACCURACY, ASR, BADNET, GOODNET, column
+from fineprune.names import ACCURACY, ASR, BADNET, GOODNET, WEAK, column
 from fineprune.sweeping import budgets
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -24,7 +24,7 @@ class Verdict:
 
     `leaders` are the methods that rank first, `place` says of how many and with which rates, `sure` how sure that is,
     `controls` whether the best method that is no control beats those that are, `removed` which backdoors are gone, and
-    `absent` which methods were measured too seldom to be ranked, and on which BadNets there is little to remove.
+    `left_out` which methods were measured too seldom to be ranked, and on which BadNets there is little to remove.
     """
 
     point: str
@@ -33,7 +33,7 @@ class Verdict:
     sure: str
     controls: str
     removed: str
-    absent: str
+    left_out: str
     tests: statistics.Tests
     ranking: pd.DataFrame
 
@@ -45,7 +45,7 @@ class Verdict:
     @property
     def reasons(self) -> list[str]:
         """What follows the first sentence."""
-        return [part for part in (self.removed, self.controls, self.sure, self.absent) if part]
+        return [part for part in (self.removed, self.controls, self.sure, self.left_out) if part]
 
 
 def verdicts(results: pd.DataFrame, bar: Bar | None = None) -> list[Verdict]:
@@ -67,7 +67,7 @@ def _verdict(contest: Contest, ranking: pd.DataFrame, removed: pd.DataFrame) -> 
     absent = [f"{method} ({count})" for method, count in contest.absent.items()]
     left_out = f"Not ranked here, since they were seldom measured: {_some(absent)}." if absent else ""
     if contest.weak:
-        weak = f"The ranking leaves out where the attack hardly works on the untouched network: {_some(contest.weak)}."
+        weak = f"The ranking leaves out BadNets with an ASR under {100 * WEAK:g}{NO_BREAK}%: {_some(contest.weak)}."
         left_out = f"{left_out} {weak}".strip()
     if ranking.empty:
         leaders, place, sure, controls = "No method", "ranks first: no attack and seed is common to all", "", ""

@@ -92,7 +92,7 @@ def _stages(given: Any, seed: int) -> list[Aftermath]:
 
 def _unlike(group: str, kind: type, given: Any) -> ConfigError:
     return ConfigError(
-        f"expected {group} to be a {kind.__name__} or the name of one, got {type(given).__name__}"
+        f"expected {group} to be of class {kind.__name__} or the name of a choice, got {type(given).__name__}"
         f": give one of {', '.join(choices(group))}"
     )
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -45,7 +45,12 @@ ConfigStore.instance().store(
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asks the process to end: Ctrl-C, a terminal that is closed, a cluster before it kills."""
+    """A signal asks the process to end: Ctrl-C, a terminal that is closed, a cluster before it kills.
+
+    `received` are the signals that did: where compiled code made another error of it, too.
+    """
+
+    received: ClassVar[list[int]] = []
 
 
 def run(job: Job, config: str, positional: str | None = None, tensorflow: bool = True) -> None:
@@ -112,27 +117,31 @@ def _compose(config: str, task: Callable[[DictConfig], None]) -> None:
 @contextmanager
 def _until_stopped() -> Iterator[None]:
     """Turn a signal to end into Stopped within the block, and leave with its status, 128 and its number."""
-    received: list[int] = []
+    handled: list[int] = []
+    Stopped.received = []
 
     def stop(number: int, _: Any) -> None:
-        # A cluster may send it to every process of a job, and again: what tidies up goes on. A second Ctrl-C ends it.
-        signal.signal(number, signal.SIG_DFL if number == signal.SIGINT else signal.SIG_IGN)
-        received.append(number)
+        # A cluster may send it to every process of a job, and again, or another: what tidies up goes on. Only Ctrl-C
+        # now ends it at once.
+        for other in handled:
+            signal.signal(other, signal.SIG_DFL if other == signal.SIGINT else signal.SIG_IGN)
+        Stopped.received.append(number)
         raise Stopped(signal.Signals(number).name)
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            handled.append(number)
             signal.signal(number, stop)
     try:
         yield
     except BaseException:
         # Compiled code makes other errors of it.
-        if not received:
+        if not Stopped.received:
             raise
         with suppress(OSError):  # the terminal may be gone
             print("stopped", file=sys.stderr)
-        sys.exit(128 + received[0])
+        sys.exit(128 + Stopped.received[0])
 
 
 def _print_bug(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
@@ -174,11 +183,13 @@ def _in_grid(grid: grids.Grid, job: Job, settings: DictConfig, folder: Path) -> 
         cost = "" if ended.state == grids.BEFORE else f", {time.monotonic() - started:.0f} s, {_near(folder)}"
         print(f"{title}: {ended.headline or ended.state}{cost}", flush=True)
     except Exception as error:
-        line = _line(error)
-        if line is None:
+        if Stopped.received:
+            raise
+        said = _line(error)
+        if said is None:
             _print_bug(type(error), error, None)
-        reason = line or plain(f"{type(error).__name__}: {error}")
-        grid.note(number, grids.FAILED, reason=reason, mistake=line is not None and _status(error) == 2)
+        reason = said or plain(f"{type(error).__name__}: {error}")
+        grid.note(number, grids.FAILED, reason=reason, mistake=said is not None and _status(error) == 2)
         print(f"error in {title}: {reason}", file=sys.stderr)
 
 

@@ -18,6 +18,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
@@ -116,14 +117,13 @@ class Multirun(Callback):
             _refuse(reason)
         name = OmegaConf.select(config, "grid") or identity.of_grid(config.hydra.overrides.task)
         swept = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
-        parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-        overrides = parser.parse_overrides([*swept, *config.hydra.overrides.task])
+        overrides = parsed([*swept, *config.hydra.overrides.task])
         varied = [override.get_key_element() for override in overrides if override.is_sweep_override()]
         jobs = None
         # Only Hydra's own sweeper knows the number beforehand; it reports overrides that it cannot parse itself.
         if config.hydra.sweeper._target_.endswith(BasicSweeper.__name__):
             with suppress(HydraException):
-                jobs = sum(map(len, BasicSweeper.split_arguments(overrides, None)))
+                jobs = count(overrides)
         Multirun.begun = Grid(Path(config.hydra.sweep.dir).absolute())
         try:
             Multirun.begun.begin(name=str(name), varied=varied, jobs=jobs)
@@ -146,6 +146,18 @@ class Multirun(Callback):
             print(f"failed: {job['title']}: {job['reason']}", file=sys.stderr)
         if failed:
             sys.exit(2 if all(job["mistake"] for job in failed) else 1)
+
+
+def parsed(overrides: Sequence[str]) -> list[Override]:
+    """`overrides` as Hydra reads them; its choices, for `glob`, are known while it runs."""
+    hydra = GlobalHydra.instance()
+    loader = hydra.config_loader() if hydra.is_initialized() else None
+    return OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
+
+
+def count(overrides: list[Override]) -> int:
+    """How many jobs Hydra makes of `overrides`."""
+    return sum(map(len, BasicSweeper.split_arguments(overrides, None)))
 
 
 def _refuse(reason: FinepruneError) -> NoReturn:

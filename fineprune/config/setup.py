@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from inspect import signature
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,6 +16,7 @@ from fineprune.attacks.base import Attack
 from fineprune.badnets.source import BadNet, Source
 from fineprune.checks import Seed, Share, checked
 from fineprune.config import identity
+from fineprune.config.choices import CONF
 from fineprune.config.grids import grid_name
 from fineprune.config.instantiate import flat, instantiate
 from fineprune.data.shift import Shift, Shifted
@@ -88,25 +88,20 @@ def build(settings: DictConfig) -> Experiment:
     tags |= {kind: "true" for kind in ("oracle", "control") if getattr(strategy, kind)}
     tags |= {names.TUNING: finetuning.name} if finetuning else {}
     tags |= {"shift": choices["shift"]} if shift else {}
-    tags |= {
-        names.CHANGED: " ".join(
-            [*_changed("strategy", settings, strategy), *_changed("finetune", settings, finetuning)]
-        )
-    }
+    tags |= {names.CHANGED: " ".join(_changed(settings))}
     tags |= {"experiment": choices["experiment"]} if choices.get("experiment") else {}
     tags |= {"grid": grid} if (grid := grid_name(settings)) else {}
     return Experiment(badnet, strategy, finetuning, stages, held_out, tracking, tags)
 
 
-def _changed(group: str, settings: DictConfig, made: object) -> Iterator[str]:
-    """The settings of `group` that are not the defaults of the class of what was `made`; seeds apart."""
-    if made is None:
-        return
-    parameters = signature(type(made)).parameters
-    for name, value in flat(settings[group]).items():
-        default = parameters[name].default if name in parameters else value
-        if name != "seed" and (tuple(value) if isinstance(value, list) else value) != default:
-            yield f"{group}.{name}"
+def _changed(settings: DictConfig) -> Iterator[str]:
+    """The settings of strategy and fine-tuning that are not those of their files."""
+    choices, chosen = HydraConfig.get().runtime.choices, flat(settings)
+    for group in ("strategy", "finetune"):
+        file = CONF / group / f"{choices[group]}.yaml"
+        if file.exists():  # a user's own is elsewhere
+            own = flat(OmegaConf.create({"seed": settings.seed, group: OmegaConf.load(file)}))
+            yield from (key for key, value in chosen.items() if key.startswith(f"{group}.") and own.get(key) != value)
 
 
 def obtain_badnet(settings: DictConfig) -> BadNet:

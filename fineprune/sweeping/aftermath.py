@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import nan
@@ -11,7 +12,7 @@ import tf_keras as keras
 
 from fineprune.aftermath import Aftermath
 from fineprune.data.split import CLEAN_TEST, Data, Split, Subset
-from fineprune.errors import ConfigError
+from fineprune.errors import ConfigError, Doubt
 from fineprune.evaluation.predict import ClassLabels, predict
 from fineprune.network import graph
 from fineprune.sweeping.outcomes import Outcome
@@ -41,7 +42,8 @@ def outcomes(
 ) -> Iterator[Outcome]:
     """What each of `stages` does to a copy of `net`, whose `labels` are (n,) for each split.
 
-    They may train on `seen`. One that is given poisoned images runs once for each trigger, others once.
+    They may train on `seen`. One that is given poisoned images runs once for each trigger, others once; the clean
+    originals of these images are still measured. One whose training diverges has no outcome, and a Doubt says so.
     """
     for stage in stages:
         drawn = {trigger: _drawn(split, stage.poisoned, seed) for trigger, split in data.poisoned.items()}
@@ -51,7 +53,11 @@ def outcomes(
             runs = [(None, {trigger: others for trigger, (_, others) in drawn.items()})]
         for given, others in runs:
             after = graph.clone(net)
-            stage.change(after, seen, given, seed, f"{stage.title} after the defence")
+            try:
+                stage.change(after, seen, given, seed, f"{stage.title} after the defence")
+            except ConfigError as reason:  # what was measured before must not be lost
+                warnings.warn(f"aftermath={stage.title} came to nothing: {reason}", Doubt, stacklevel=2)
+                continue
             yield from _measured(stage, after, labels, data.clean_test, others)
 
 

@@ -7,12 +7,15 @@ hands over what it has read and checked, as plain arrays in a file without a nam
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -29,14 +32,21 @@ if TYPE_CHECKING:
 ENVIRONMENT = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR")
 
 
+PATIENCE = 30  # times the seconds that it may compute, by the clock: the machine may have other things to do
+
+
 class Unnamed:
     """A file without a name: it is gone once nobody holds it, also where this process is killed."""
 
     def __init__(self) -> None:
-        self.opened: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  open as long as it is needed
-
-    def __del__(self) -> None:
-        self.opened.close()
+        try:
+            self.opened: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  open as long as it is needed
+        except OSError as reason:
+            raise FinepruneError(
+                f"expected room for temporary files, got: {os.strerror(reason.errno or 0)}: set TMPDIR to a folder "
+                "that can be written to"
+            ) from reason
+        weakref.finalize(self, self.opened.close)
 
 
 @dataclass(frozen=True)
@@ -97,14 +107,20 @@ def vet(kind: str, path: str | Path, error: type[FinepruneError], what: str) -> 
     descriptor = file.opened.fileno()
     search = filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")])
     kept = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-    process = subprocess.run(  # noqa: S603  our own interpreter, our own module
-        [sys.executable, "-P", "-m", "fineprune.untrusted.reader", kind, str(path), what, str(descriptor)],
-        env=kept | {"PYTHONPATH": os.pathsep.join(search), "OPENBLAS_NUM_THREADS": "1"},
-        pass_fds=[descriptor],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        process = subprocess.run(  # noqa: S603  our own interpreter, our own module
+            [sys.executable, "-P", "-m", "fineprune.untrusted.reader", kind, str(path), what, str(descriptor)],
+            env=kept | {"PYTHONPATH": os.pathsep.join(search), "OPENBLAS_NUM_THREADS": "1"},
+            pass_fds=[descriptor],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE * seconds(path),
+        )
+    except subprocess.TimeoutExpired as reason:
+        raise error(
+            f"expected {path} to be read within {reason.timeout} seconds, got none of it: get another copy"
+        ) from reason
     if process.returncode < 0:
         how = signal.strsignal(-process.returncode)
         raise error(
@@ -113,7 +129,15 @@ def vet(kind: str, path: str | Path, error: type[FinepruneError], what: str) -> 
         )
     if process.returncode > 0:
         raise RuntimeError(f"the process that reads {path} failed:\n{process.stderr}")
-    return _received(json.loads(process.stdout), file, error)
+    return _received(_parsed(process.stdout), file, error)
+
+
+def _parsed(report: str) -> dict[str, Any]:
+    with suppress(ValueError):
+        parsed = json.loads(report)
+        if isinstance(parsed, dict):
+            return parsed
+    return {}
 
 
 def _received(report: dict[str, Any], file: Unnamed, error: type[FinepruneError]) -> dict[str, list[VettedArray]]:
@@ -122,12 +146,23 @@ def _received(report: dict[str, Any], file: Unnamed, error: type[FinepruneError]
         refusal = error(plain(report["error"]))
         raise refusal
     arrays: dict[str, list[VettedArray]] = {}
-    for name, dtype, shape, offset in report["arrays"]:
-        array = VettedArray(file, np.dtype(dtype), tuple(shape), offset)
-        if array.dtype.kind not in "uif":
-            raise error(f"expected numbers from the process that reads a file, got {array.dtype}: get another copy")
-        arrays.setdefault(name, []).append(array)
+    try:
+        for name, dtype, shape, offset in report["arrays"]:
+            arrays.setdefault(str(name), []).append(_inside(VettedArray(file, np.dtype(dtype), tuple(shape), offset)))
+    except (KeyError, TypeError, ValueError) as reason:
+        raise error(
+            "expected numbers from the process that reads a file, got something else: get another copy"
+        ) from reason
     return arrays
+
+
+def _inside(array: VettedArray) -> VettedArray:
+    """`array`; raises ValueError unless it is of numbers that are in its file."""
+    end = array.offset + array.dtype.itemsize * math.prod(array.shape)
+    size = os.fstat(array.file.opened.fileno()).st_size
+    if array.dtype.kind not in "uif" or min(0, array.offset, *array.shape) < 0 or end > size:
+        raise ValueError(f"expected numbers that are in the file, got {array}")
+    return array
 
 
 def seconds(path: str | Path) -> int:

@@ -169,7 +169,7 @@ def test_a_badnet_that_hardly_has_a_backdoor_is_left_out_of_the_ranking() -> Non
     contest = ranking.contest(tidy(weak), "2_percent")
     assert (contest.count, contest.weak) == (2, ["patch, seed 1"])
     (verdict,) = verdicts(tidy(weak))
-    assert "leaves out where the attack hardly works on the untouched network: patch, seed 1." in verdict.absent
+    assert "leaves out BadNets with an ASR under 90\N{NO-BREAK SPACE}%: patch, seed 1." in verdict.left_out
     every = ranking.contest(tidy([weakened(run) for run in runs]), "2_percent")
     assert (every.count, every.weak) == (3, [])  # with no others, it is these that are asked about
 

@@ -46,6 +46,25 @@ def test_a_control_is_of_the_same_images_seed_and_method(other: dict[str, Any]) 
     assert row["asr_back"] == pytest.approx(0.8) and np.isnan(row["asr_planted"])
 
 
+@pytest.mark.parametrize(
+    "other", [{"params": {"aftermath.retuning.poisoned": "50"}}, {"tags": {"architecture": "deepid"}}]
+)
+def test_a_control_is_of_the_same_stage_and_architecture(other: dict[str, Any]) -> None:
+    (row,) = lasting([retuned((0.1, 0.9)), clean((0.0, 0.3), **other)]).to_dict("records")
+    assert np.isnan(row["asr_planted"])
+
+
+def test_controls_of_some_seeds_are_none() -> None:
+    """Else what comes back on all seeds would stand beside what is planted on one."""
+    (row,) = lasting([retuned((0.0, 0.8)), retuned((0.0, 0.4), seed=1), clean((0.0, 0.7))]).to_dict("records")
+    assert row["asr_back"] == pytest.approx(0.6) and np.isnan(row["asr_planted"])
+
+
+def test_a_later_run_without_a_stage_takes_nothing_away() -> None:
+    (row,) = lasting([sweep(), retuned((0.1, 0.9))]).to_dict("records")
+    assert row["asr_after"] == pytest.approx(0.9)
+
+
 def test_the_fine_tuned_net_is_a_method_of_its_own() -> None:
     table = lasting([retuned((0.1, 0.9), net="finetuned", finetune="clean")])
     assert table["method"].tolist() == ["ours + fine-tuning"]

@@ -1,5 +1,6 @@
 """How much a method depends on its settings: a case by hand, and the picture."""
 
+import pytest
 from sweeps import sweep
 
 from fineprune.comparison import Comparison
@@ -38,6 +39,11 @@ def test_without_the_defaults_none_is_marked() -> None:
     assert not sensitivity(
         Comparison([run for run in RUNS if run.params.get("strategy.epsilon") != "0.4"], "").results
     )["default"].any()
+
+
+def test_only_what_all_settings_were_run_on_is_compared() -> None:
+    table = sensitivity(Comparison([*RUNS, with_epsilon("0.4", 2, 1.0)], "").results).set_index("method")
+    assert table.loc["anp (strategy.epsilon=0.4)", "goodnet_der"] == pytest.approx(0.9)
 
 
 def test_there_is_a_picture_at_each_budget_where_settings_vary() -> None:

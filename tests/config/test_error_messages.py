@@ -178,8 +178,15 @@ STOPPED = """
 import os, signal, sys, time
 from fineprune.config import command_line
 def job(settings, folder):
-    os.kill(os.getpid(), signal.Signals[os.environ["SIGNAL"]])
-    time.sleep(0.1)
+    first, *others = os.environ["SIGNAL"].split()
+    try:
+        os.kill(os.getpid(), signal.Signals[first])
+        time.sleep(0.1)
+    finally:
+        for other in others:
+            os.kill(os.getpid(), signal.Signals[other])
+            time.sleep(0.1)
+            print("tidied up")
 command_line.run(job, "badnets", tensorflow=False)
 """
 
@@ -197,6 +204,12 @@ def test_a_signal_ends_a_command_with_a_status_of_its_own_and_leaves_nothing(
     done = stopped(tmp_path, name)
     assert (done.returncode, done.stdout, done.stderr) == (status, "", "stopped\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("names", "status"), [("SIGINT SIGTERM", 130), ("SIGTERM SIGHUP", 143)])
+def test_another_signal_does_not_keep_it_from_tidying_up(tmp_path: Path, names: str, status: int) -> None:
+    done = stopped(tmp_path, names)
+    assert (done.returncode, done.stdout, done.stderr) == (status, "tidied up\n", "stopped\n")
 
 
 def test_a_signal_that_nohup_ignores_stays_ignored(tmp_path: Path) -> None:

@@ -185,13 +185,17 @@ WRONG: dict[str, tuple[dict[str, Any], type[FinepruneError], str]] = {
     "a class for a strategy": (
         {"strategy": ChannelActivation},
         ConfigError,
-        "expected strategy to be a Strategy or the name of one, got ",
+        "expected strategy to be of class Strategy or the name of a choice, got ",
     ),
-    "a fine-tuning that is none": ({"finetune": True}, ConfigError, "expected finetune to be a FineTuning or the name"),
+    "a fine-tuning that is none": (
+        {"finetune": True},
+        ConfigError,
+        "expected finetune to be of class FineTuning or the name",
+    ),
     "an aftermath that is none": (
         {"aftermath": [3]},
         ConfigError,
-        "expected aftermath to be a Aftermath or the name of one, got int: give one of all, clean_retuning, none, ",
+        "expected aftermath to be of class Aftermath or the name of a choice, got int: give one of all, ",
     ),
     "retuning without a trigger": (
         {"aftermath": "retuning"},

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
-from settings import CHOICES, CONF, GROUPS, compose
+from settings import CHOICES, CONF, compose
 
 from fineprune.config.instantiate import instantiate
+from fineprune.config.setup import obtain_stages
 from fineprune.strategy import Strategy
 from fineprune.training import FineTuning
 from runners.study import Study
@@ -33,17 +34,21 @@ def jobs(line: str) -> Iterator[list[str]]:
         yield [each[number % len(each)] for each in values]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
-def test_every_line_of_a_study_can_be_run(file: Path) -> None:
+def test_every_line_of_a_study_can_be_run_on_its_networks(file: Path) -> None:
     planned = study(file)
     for block in planned.blocks.values():
-        for line in (*block["networks"], *block["methods"]):
-            first, *_ = jobs(line)
-            settings = compose(*first)
-            assert isinstance(instantiate(settings.strategy, Strategy), Strategy)
-            assert settings.finetune is None or isinstance(instantiate(settings.finetune, FineTuning), FineTuning)
-            chosen = {setting for job in jobs(line) for setting in job if setting.partition("=")[0] in GROUPS}
-            assert chosen <= set(CHOICES)
+        networks = [job for line in block["networks"] for job in jobs(f"{planned.always} {line}")]
+        for line in block["methods"]:
+            for number, job in enumerate(jobs(line)):
+                settings = compose(*networks[number % len(networks)], *job)
+                strategy = instantiate(settings.strategy, Strategy)
+                assert settings.finetune is None or isinstance(instantiate(settings.finetune, FineTuning), FineTuning)
+                obtain_stages(settings)
+                assert not (strategy.oracle and any("attack=clean" in network for network in networks))
+        for network in networks:
+            compose(*network, config="train_badnet")
 
 
 @pytest.mark.parametrize("name", ["short", "full"])

@@ -8,8 +8,10 @@ from commands import Ended, run
 from nets import tiny
 from samples import pictures, write_h5
 
+from fineprune.errors import ConfigError
 from fineprune.files import save_model
-from runners.study import Part, Study, progress
+from runners.study import Ended as Over
+from runners.study import Part, Study, check_more, progress
 
 MINE = """
 name: mine
@@ -46,7 +48,10 @@ def test_a_study_is_compared_whatever_fails_and_goes_on_where_it_was_stopped(fol
     assert "channel_activation" in (folder / "out" / "ranking.csv").read_text()
     assert first.out.splitlines()[-1] == "mine: 2 finished, 1 failed"
     last = first.err.splitlines()[-1]
-    assert last.startswith("failed: job 1 of 1: expected strategy.chunk to be a whole number ≥ 1, got 0")
+    (command,) = (line for line in first.out.splitlines() if "strategy=bnp" in line)
+    assert last.startswith(
+        f"failed: {command.split(': ')[-1]}: job 1 of 1: expected strategy.chunk to be a whole number ≥ 1, got 0"
+    )
     (folder / "study" / "mine.yaml").write_text(MINE.replace("chunk=0", "chunk=1"))
     again = study(folder)
     assert (again.status, again.err) == (0, "")
@@ -75,20 +80,28 @@ def test_a_study_that_says_something_else_is_refused_at_once(folder: Path, wrong
     assert not (folder / "outputs").exists()
 
 
+@pytest.mark.parametrize("more", ["data=gtsrb", "badnet.cache=elsewhere", "seed=3"])
+def test_more_leaves_the_networks_as_they_are(more: str) -> None:
+    with pytest.raises(ConfigError, match=f"^expected more to leave the networks as they are, got {more}: "):
+        check_more(f"quiet=true {more}")
+    assert check_more("hydra/launcher=joblib tracking.experiment=mine") and check_more(None) == ""
+
+
 def test_networks_are_trained_before_the_block_is_swept() -> None:
     block = {"networks": ("attack=patch,warp", "badnet=h5 badnet.model=net.h5"), "methods": ("strategy=none,tac",)}
-    parts = list(Study("mine", "seed=0,1", {"one": block}).parts(["quiet=true"]))
+    parts = list(Study("mine", "seed=0,1", {"one": block}).parts("quiet=true"))
     assert parts == [
         Part("train_badnet", ["seed=0,1", "attack=patch,warp"]),
         Part("sweep", ["grid=mine", "seed=0,1", "attack=patch,warp", "strategy=none,tac", "quiet=true"]),
         Part("sweep", ["grid=mine", "seed=0,1", "badnet=h5", "badnet.model=net.h5", "strategy=none,tac", "quiet=true"]),
     ]
-    assert [part.jobs for part in parts] == [4, 8, 4]
+    assert [part.count for part in parts] == [4, 8, 4]
 
 
-def test_what_is_left_is_estimated_from_the_jobs_that_ran() -> None:
-    ran = {"state": "finished", "started": 0, "ended": 120}
-    skipped = {"state": "finished before", "started": 0, "ended": 1}
+def test_what_is_left_is_estimated_from_the_parts_that_ran() -> None:
+    part = Part("sweep", [])
+    skipped = Over(part, 0, [{"state": "finished before"}], 5)
+    ran = Over(part, 0, [{"state": "finished"}, {"state": "finished"}], 240)
     assert progress([], 10) == "0 of 10 jobs"
     assert progress([skipped], 10) == "1 of 10 jobs"
-    assert progress([skipped, ran], 10) == "2 of 10 jobs, about 16 min left"
+    assert progress([skipped, ran], 10) == "3 of 10 jobs, about 14 min left"

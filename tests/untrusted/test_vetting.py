@@ -55,6 +55,33 @@ def test_nothing_but_numbers_is_received(dtype: str) -> None:
         vetting._received({"arrays": [["x", dtype, [1], 0]]}, Unnamed(), DataError)
 
 
+@pytest.mark.parametrize(
+    "report",
+    [
+        {},
+        {"arrays": 3},
+        {"arrays": [["x", "nonsense", [1], 0]]},
+        {"arrays": [["x", "u1", [-1], 0]]},
+        {"arrays": [["x", "u1", [1], -1]]},
+        {"arrays": [["x", "u1", [10**18, 10**18], 0]]},
+        {"arrays": [["x", "u1", ["a"], 0]]},
+        vetting._parsed("[1"),
+    ],
+)
+def test_a_report_that_makes_no_sense_is_refused(report: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="^expected numbers from the process that reads a file, got something else"):
+        vetting._received(report, Unnamed(), DataError)
+
+
+def test_without_a_folder_for_temporary_files_the_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(**_: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", none)
+    with pytest.raises(FinepruneError, match="^expected room for temporary files, got: No such file .*: set TMPDIR"):
+        Unnamed()
+
+
 def test_what_is_said_there_cannot_steer_a_terminal() -> None:
     with pytest.raises(DataError, match=r"a\\x1b\[31mb"):
         vetting._received({"error": "a\x1b[31mb"}, Unnamed(), DataError)
