@@ -18,7 +18,7 @@ ARCHITECTURE = "/architecture"  # what it is called among the arrays of a file; 
 NUMBERS = {"float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"}
 RESERVED = {"", ".", "..", "top_level_model_weights"}  # which Keras, or HDF5, would take for something else
 LONGEST = 200
-LARGEST = 3.4e38
+LARGEST = 3.4028234663852886e38  # of single precision
 
 
 class Passes(list[Any]):

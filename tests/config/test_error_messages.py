@@ -7,9 +7,8 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import hydra.errors
 import pytest
@@ -191,10 +190,23 @@ command_line.run(job, "badnets", tensorflow=False)
 """
 
 
-def stopped(folder: Path, name: str, **more: Any) -> subprocess.CompletedProcess[str]:
+def obeying() -> None:
+    """What a shell starts in the background ignores SIGINT, and hands that on."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        signal.signal(signal.Signals[name], signal.SIG_DFL)
+
+
+def stopped(folder: Path, name: str, first: Callable[[], object] = obeying) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "SIGNAL": name}
-    run = [sys.executable, "-c", STOPPED]
-    return subprocess.run(run, cwd=folder, env=environment, capture_output=True, text=True, check=False, **more)
+    return subprocess.run(
+        [sys.executable, "-c", STOPPED],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=first,
+    )
 
 
 @pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
@@ -213,5 +225,5 @@ def test_another_signal_does_not_keep_it_from_tidying_up(tmp_path: Path, names: 
 
 
 def test_a_signal_that_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
-    done = stopped(tmp_path, "SIGHUP", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    done = stopped(tmp_path, "SIGHUP", lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     assert (done.returncode, done.stderr) == (0, "")
