@@ -27,12 +27,12 @@ class Piece:
 
 PIECES = {
     "save": Piece(("save",), ("net.h5",), 8),
-    "training": Piece(("train_badnet", *DATA, "hydra.run.dir=out"), (), 8),
+    "training": Piece(("train_badnet", *DATA, "hydra.run.dir=out"), (), 4),
     # Over the results of another sweep, with which it must not be mixed up.
-    "sweep": Piece((*SWEEP, "hydra.run.dir=out"), ("models", "mlruns", "out"), 8),
-    "fresh store": Piece((*SWEEP, "hydra.run.dir=out"), ("models",), 6),
+    "sweep": Piece((*SWEEP, "hydra.run.dir=out"), ("models", "mlruns", "out"), 6),
+    "fresh store": Piece((*SWEEP, "hydra.run.dir=out"), ("models",), 4),
     "grid": Piece(
-        ("sweep", "-m", *SWEEP[1:], "seed=0", "budgets=[0.02],[0.1]", "hydra.sweep.dir=out"), ("models", "mlruns"), 6
+        ("sweep", "-m", *SWEEP[1:], "seed=0", "budgets=[0.02],[0.1]", "hydra.sweep.dir=out"), ("models", "mlruns"), 4
     ),
     "publish": Piece(
         ("publish", "out", "tracking.experiment=fineprune", "tracking.uri=sqlite:///mlruns/mlflow.db"),
@@ -159,4 +159,4 @@ def test_killed_and_run_again(name: str, given: Path, tmp_path: Path) -> None:
         assert rows(folder, "select run_uuid from runs where status = 'RUNNING'") == [], told
         # MLflow never removes its own.
         assert [path for path in folder.rglob(".[!a]*") if path.is_file()] == [], told
-    assert died > piece.kills // 2
+    assert 2 * died >= piece.kills
