@@ -103,7 +103,7 @@ def test_a_verdict_on_what_is_no_better_than_nothing() -> None:
 def test_a_verdict_names_what_was_measured_too_seldom() -> None:
     others = [sweep(f"m{number}", points=("2_percent",)) for number in range(6)]
     (verdict,) = compared([*grid({"ours": [0.1, 0.2, 0.3]}), *others]).answers
-    assert verdict.absent == (
+    assert verdict.left_out == (
         "Not ranked here, since they were seldom measured: "
         "m0 (1 of 3 blocks), m1 (1 of 3 blocks), m2 (1 of 3 blocks), m3 (1 of 3 blocks) and 2 more."
     )

@@ -87,7 +87,10 @@ def _logged(folder: Path, run: str, name: str, artifacts: str) -> dict[str, Any]
     return {
         "name": name,
         "params": sorted(rows(folder, "select key, value from params where run_uuid = ?", run)),
-        "tags": sorted(rows(folder, "select key, value from tags where run_uuid = ? and key != 'run_key'", run)),
+        # The process of an unfinished run says nothing of one that is finished, and goes right after.
+        "tags": sorted(
+            rows(folder, "select key, value from tags where run_uuid = ? and key not in ('run_key', 'process')", run)
+        ),
         "metrics": sorted(
             rows(folder, "select key, step, value from metrics where run_uuid = ? and key not like 'seconds/%'", run)
         ),
