@@ -44,7 +44,7 @@ class Part:
 
 
 @dataclass
-class Ended:
+class Ran:
     """A part that has run: its exit status, the entries of its `jobs`, and the seconds that it took."""
 
     part: Part
@@ -104,12 +104,12 @@ def run(runner: str, *arguments: str) -> int:
             raise
 
 
-def run_part(part: Part, folder: Path) -> Ended:
+def run_part(part: Part, folder: Path) -> Ran:
     """Run it with its run folders in `folder`. Every sweep is a grid, even of one job: a single run always runs."""
     grid, started = grids.Grid(folder), time.monotonic()
     grid.undo()  # of an earlier study in the same folder
     status = run(part.runner, "-m", *part.overrides, f"hydra.sweep.dir={folder}")
-    return Ended(part, status, grid.jobs(), time.monotonic() - started)
+    return Ran(part, status, grid.jobs(), time.monotonic() - started)
 
 
 def study(settings: DictConfig, folder: Path) -> None:
@@ -117,7 +117,7 @@ def study(settings: DictConfig, folder: Path) -> None:
     if grids.Grid.current():
         raise ConfigError("expected one study, got -m: run one after the other")
     more, planned = check_more(settings.more), Study(**OmegaConf.to_container(settings.study))  # type: ignore[arg-type]
-    parts, ended = list(planned.parts(more)), list[Ended]()
+    parts, ended = list(planned.parts(more)), list[Ran]()
     total = sum(part.count for part in parts)
     for number, part in enumerate(parts, 1):
         print(f"{planned.name}: {progress(ended, total)}: {part}", flush=True)
@@ -126,7 +126,7 @@ def study(settings: DictConfig, folder: Path) -> None:
             sys.exit(ended[-1].status)
     tracking = [setting for setting in shlex.split(more) if setting.startswith("tracking")]
     comparison = Part("compare", [f"grid={planned.name}", f"hydra.run.dir={folder}", *tracking])
-    ended.append(Ended(comparison, run(comparison.runner, *comparison.overrides)))
+    ended.append(Ran(comparison, run(comparison.runner, *comparison.overrides)))
     print(f"{planned.name}: {grids.summary(job for one in ended for job in one.jobs)}")
     for one in ended:
         for failure in one.failures:
@@ -135,7 +135,7 @@ def study(settings: DictConfig, folder: Path) -> None:
         sys.exit(2 if statuses == {2} else 1)
 
 
-def progress(ended: Sequence[Ended], total: int) -> str:
+def progress(ended: Sequence[Ran], total: int) -> str:
     """As `12 of 290 jobs, about 40 min left`, from the parts in which jobs were not skipped."""
     done = sum(len(one.jobs) for one in ended)
     ran = [sum(job["state"] != grids.BEFORE for job in one.jobs) for one in ended]

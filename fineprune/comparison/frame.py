@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 from typing import Any
 
 import numpy as np
@@ -173,9 +171,9 @@ def _subject(run: FinishedSweep) -> str:
 
 
 def _method_settings(run: FinishedSweep, finetuned: bool) -> dict[str, str]:
-    tuning = {"finetune": run.tags["finetune"]} | _params(run, "finetune.") if finetuned else {}
+    tuning = {"finetune": run.tags["finetune"]} | settings_of(run, "finetune") if finetuned else {}
     held_out = {"held_out": run.params["held_out"]} if "held_out" in run.params else {}
-    return tuning | _params(run, "strategy.") | held_out
+    return tuning | settings_of(run, "strategy") | held_out
 
 
 def _changed(run: FinishedSweep, finetuned: bool) -> str:
@@ -186,16 +184,15 @@ def _changed(run: FinishedSweep, finetuned: bool) -> str:
 
 def _subject_settings(run: FinishedSweep) -> dict[str, str]:
     tags = {name: run.tags[name] for name in ("data", "badnet", "architecture", "shift") if name in run.tags}
-    params = (_params(run, group) for group in ("attack.", "badnet.", "data.", "shift."))
-    return reduce(or_, params, tags)
+    return tags | settings_of(run, "attack", "badnet", "data", "shift")
 
 
-def _params(run: FinishedSweep, group: str) -> dict[str, str]:
-    """The settings of `group` that can change a result; a seed that follows the run's is `seed`, whichever it is."""
+def settings_of(run: FinishedSweep, *groups: str) -> dict[str, str]:
+    """The settings of `groups` that can change a result; a seed that follows the run's is `seed`, whichever it is."""
     return {
         name: "seed" if name.endswith(".seed") and value == run.params["seed"] else value
         for name, value in sorted(run.params.items())
-        if name.startswith(group) and decides(name) and not name.endswith("._target_")
+        if name.startswith(tuple(f"{group}." for group in groups)) and decides(name) and not name.endswith("._target_")
     }
 
 

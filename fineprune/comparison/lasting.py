@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from fineprune.comparison.frame import Unit, is_clean, units
+from fineprune.comparison.frame import Unit, is_clean, settings_of, units
 from fineprune.comparison.ranking import means
 from fineprune.names import PRUNED, TUNED
 from fineprune.sweeping import budgets
@@ -60,7 +60,4 @@ def _rows(unit: Unit) -> Iterator[dict[str, object]]:
 def _settings(run: FinishedSweep, stage: str) -> str:
     """What else a control has in common: the architecture, the clean images, and the settings of the stage."""
     tags = [run.tags.get(name, "") for name in ("architecture", "data", "shift")]
-    params = [
-        item for item in sorted(run.params.items()) if item[0].startswith(("data.", "shift.", f"aftermath.{stage}."))
-    ]
-    return repr((tags, params))
+    return repr((tags, settings_of(run, "data", "shift", f"aftermath.{stage}")))

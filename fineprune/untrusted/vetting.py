@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 # What that process sees of the environment: nothing that is secret, nor that tells HDF5 to load anything.
 ENVIRONMENT = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR")
-
-
 PATIENCE = 30  # times the seconds that it may compute, by the clock: the machine may have other things to do
 
 

@@ -10,8 +10,7 @@ from samples import pictures, write_h5
 
 from fineprune.errors import ConfigError
 from fineprune.files import save_model
-from runners.study import Ended as Over
-from runners.study import Part, Study, check_more, progress
+from runners.study import Part, Ran, Study, check_more, progress
 
 MINE = """
 name: mine
@@ -100,8 +99,8 @@ def test_networks_are_trained_before_the_block_is_swept() -> None:
 
 def test_what_is_left_is_estimated_from_the_parts_that_ran() -> None:
     part = Part("sweep", [])
-    skipped = Over(part, 0, [{"state": "finished before"}], 5)
-    ran = Over(part, 0, [{"state": "finished"}, {"state": "finished"}], 240)
+    skipped = Ran(part, 0, [{"state": "finished before"}], 5)
+    ran = Ran(part, 0, [{"state": "finished"}, {"state": "finished"}], 240)
     assert progress([], 10) == "0 of 10 jobs"
     assert progress([skipped], 10) == "1 of 10 jobs"
     assert progress([skipped, ran], 10) == "3 of 10 jobs, about 14 min left"
