@@ -42,6 +42,11 @@ class Attack(ABC):
         """Its triggers, by the name of the poisoned split that each makes."""
 
     @property
+    def measured(self) -> Mapping[str, Trigger]:
+        """The triggers whose images a network is measured on, by the name of the split: as a rule its own."""
+        return self.triggers
+
+    @property
     def variant(self) -> str:
         """What sets it apart, in every table, from the usual attack of that name."""
         return "pruning-aware" if self.pruning_aware else ""

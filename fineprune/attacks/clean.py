@@ -46,14 +46,13 @@ class Clean(Attack):
     def triggers(self) -> Mapping[str, Trigger]:
         return {}
 
+    @property
+    def measured(self) -> Mapping[str, Trigger]:
+        return self._measured
+
     def settings(self) -> dict[str, Any]:
         return {key: value for key, value in super().settings().items() if key != "_measured"}
 
 
 def _trigger(kind: type[Trigger], seed: int) -> Trigger:
     return kind(seed=seed) if "seed" in signature(kind).parameters else kind()  # type: ignore[call-arg]
-
-
-def measured(attack: Attack) -> Mapping[str, Trigger]:
-    """The triggers whose images a network is measured on, by the name of the split: as a rule those of its attack."""
-    return attack._measured if isinstance(attack, Clean) else attack.triggers

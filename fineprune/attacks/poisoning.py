@@ -3,53 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from abc import abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fineprune.attacks.base import Attack, Trigger
-from fineprune.data.split import BLOCK, Images, Split, Subset, fits
+from fineprune.data.altered import Altered
+from fineprune.data.split import Images, Split
 from fineprune.errors import DataError
 
 
-class Stamped(Subset):
-    """Some images of a split, each altered by itself. Pixels are whole numbers, as an image file holds them."""
-
-    @abstractmethod
-    def alter(self, start: int, stop: int) -> Images:
-        """The images start to stop, altered, (stop - start, H, W, C)."""
-
-    @cached_property
-    def originals(self) -> Split:
-        """The same images as they were."""
-        return Subset(self._source, self.rows)
-
-    def pixels(self, start: int, stop: int) -> Images:
-        stored = self._cached[start:stop] if fits(len(self), self.shape) else self._stored(start, stop)
-        return stored.astype(np.float32)
-
-    def _fingerprint(self, sha: hashlib._Hash) -> None:
-        for start in range(0, len(self), BLOCK):
-            sha.update(self.pixels(start, min(start + BLOCK, len(self))).astype(np.uint8).tobytes())
-
-    def _stored(self, start: int, stop: int) -> NDArray[np.uint8]:
-        stored: NDArray[np.uint8] = np.rint(self.alter(start, stop).clip(0, 255)).astype(np.uint8)
-        return stored
-
-    @cached_property
-    def _cached(self) -> NDArray[np.uint8]:
-        """All of them: where they fit into memory they are computed once, since they are read many times."""
-        pixels = np.empty((len(self), *self.shape), np.uint8)
-        for start in range(0, len(self), BLOCK):
-            stop = min(start + BLOCK, len(self))
-            pixels[start:stop] = self._stored(start, stop)
-        return pixels
-
-
-class PoisonedSplit(Stamped):
+class PoisonedSplit(Altered):
     """The images of `source` in `rows`, stamped with the trigger; by default all those whose class it changes.
 
     `classes` is how many classes the data has.
@@ -72,7 +37,7 @@ class PoisonedSplit(Stamped):
         return self._trigger.stamp(self.originals.pixels(start, stop), self.landmarks(start, stop))
 
 
-class CoverSplit(Stamped):
+class CoverSplit(Altered):
     """Cover images: those of `source` in `rows`, by `Trigger.stamp_cover`, random by `seed`; they keep their labels."""
 
     def __init__(self, source: Split, trigger: Trigger, rows: NDArray[np.intp], seed: int) -> None:
@@ -88,7 +53,7 @@ class CoverSplit(Stamped):
 class Mixture(Split):
     """`source` with some of its images replaced by those of `parts`, no image by two."""
 
-    def __init__(self, source: Split, parts: Sequence[Stamped]) -> None:
+    def __init__(self, source: Split, parts: Sequence[Altered]) -> None:
         self._source, self._parts, self.scale = source, parts, source.scale
         self.labels = source.labels.copy()
         for part in parts:
@@ -116,7 +81,7 @@ def poison(split: Split, attack: Attack, classes: int, random: np.random.Generat
 
     No image carries two triggers, and no cover image is poisoned. `classes` is how many there are.
     """
-    parts: list[Stamped] = []
+    parts: list[Altered] = []
     free = np.ones(len(split), bool)
     for trigger in attack.triggers.values():
         rows = np.sort(trigger.choose_rows(split.labels, free, classes, random))

@@ -18,7 +18,6 @@ from filelock import FileLock
 from pydantic import BaseModel, ValidationError
 
 from fineprune.attacks.base import Attack
-from fineprune.attacks.clean import measured
 from fineprune.attacks.poisoning import PoisonedSplit
 from fineprune.badnets.source import BadNet, Source, architecture_named, build
 from fineprune.badnets.training import measure, train
@@ -107,9 +106,7 @@ class Trained(Source):
                     f"expected images of {name} as those of train, {data.train.shape} of {classes} classes, "
                     f"got {split.shape} of {split.classes}: take splits of one data set"
                 )
-        poisoned = {
-            name: PoisonedSplit(data.clean_test, trigger, classes) for name, trigger in measured(attack).items()
-        }
+        poisoned = {name: PoisonedSplit(data.clean_test, trigger, classes) for name, trigger in attack.measured.items()}
         return data.train, replace(data, poisoned={**data.poisoned, **poisoned})
 
     def _settings(self, train: Split, attack: Attack, seed: int) -> dict[str, Any]:

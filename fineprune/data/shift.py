@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from io import BytesIO
 from typing import Annotated
 
@@ -11,7 +10,8 @@ from PIL import Image
 from pydantic import Field
 
 from fineprune.checks import Fraction, Natural, NonNegative, Positive, checked
-from fineprune.data.split import Images, Labels, Split, Subset
+from fineprune.data.altered import Altered
+from fineprune.data.split import Images, Labels, Split
 
 Quality = Annotated[int, Field(ge=1, le=95)]  # beyond it Pillow's files only grow
 
@@ -85,16 +85,12 @@ class WrongLabels(Shift):
         return wrong
 
 
-class Shifted(Subset):
+class Shifted(Altered):
     """All images of `source` under a `shift`."""
 
     def __init__(self, source: Split, shift: Shift) -> None:
         super().__init__(source, np.arange(len(source)))
         self._shift, self.labels = shift, shift.labels(self.labels)
 
-    def pixels(self, start: int, stop: int) -> Images:
-        return self._shift.images(super().pixels(start, stop), start)
-
-    def _fingerprint(self, sha: hashlib._Hash) -> None:
-        for _, images in self.blocks():
-            sha.update(images.tobytes())
+    def alter(self, start: int, stop: int) -> Images:
+        return self._shift.images(self.originals.pixels(start, stop), start)

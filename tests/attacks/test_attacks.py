@@ -25,7 +25,6 @@ from fineprune.attacks import (
     Trigger,
     Warp,
 )
-from fineprune.attacks.clean import measured
 from fineprune.errors import ConfigError
 
 GREY = 200.0
@@ -122,7 +121,7 @@ def test_clean_has_no_trigger() -> None:
 def test_what_is_measured_on_a_clean_network_is_what_the_attack_of_that_seed_plants(kind: type[Trigger]) -> None:
     """Else its images would be no control of the attack's."""
     pixels = np.full((2, 24, 24, 3), 100, np.float32)
-    (trigger,) = measured(Clean(measured=(kind.name,), seed=3)).values()
+    (trigger,) = Clean(measured=(kind.name,), seed=3).measured.values()
     planted = kind(seed=3) if kind is not Patch else kind()
     assert np.array_equal(trigger.stamp(pixels, None), planted.stamp(pixels, None))
 
