@@ -53,3 +53,9 @@ class H5Split(FileSplit):
     """Images in an HDF5 file."""
 
     kind = "images"
+
+
+class NpzSplit(FileSplit):
+    """Images in an .npz file of NumPy's."""
+
+    kind = "npz"

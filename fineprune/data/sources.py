@@ -9,7 +9,7 @@ from pydantic import Field
 
 from fineprune.checks import Count, Deviations, Levels, Natural, Scale, checked
 from fineprune.data.faces import SplitName, draw_faces
-from fineprune.data.files import H5Split
+from fineprune.data.files import H5Split, NpzSplit
 from fineprune.data.from_files import files, scaling
 from fineprune.data.split import ArraySplit, Data
 from fineprune.progress import stage
@@ -33,6 +33,23 @@ def h5(
     """
     clean = {"clean_valid": clean_valid, "clean_test": clean_test, "train": train}
     return files(H5Split, root, pixel_scale, **images).data(name, clean, poisoned or {}, target)
+
+
+@checked("data")
+def npz(
+    name: str,
+    pixel_scale: Scale,
+    root: str = ".",
+    clean_valid: str | None = None,
+    clean_test: str | None = None,
+    poisoned: Mapping[str, str | None] | None = None,
+    train: str | None = None,
+    target: Natural | None = None,
+    **images: Any,
+) -> Data:
+    """The same of NumPy's .npz files."""
+    clean = {"clean_valid": clean_valid, "clean_test": clean_test, "train": train}
+    return files(NpzSplit, root, pixel_scale, **images).data(name, clean, poisoned or {}, target)
 
 
 @checked("data")

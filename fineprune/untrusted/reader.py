@@ -14,12 +14,13 @@ from contextlib import suppress
 
 from fineprune.errors import FinepruneError
 from fineprune.untrusted import limits, stored_weights
-from fineprune.untrusted.images import hdf5_images
+from fineprune.untrusted.images import hdf5_images, npz
 from fineprune.untrusted.images.reading import Reading
 from fineprune.untrusted.vetting import Handover, seconds
 
 READERS: dict[str, Callable[..., None]] = {
     "images": hdf5_images.read,
+    "npz": npz.read,
     "network": stored_weights.read_network,
 }
 

@@ -21,7 +21,7 @@ def classes(stored: Stored, images: int, first: int, path: str) -> Iterator[NDAr
     `first` is the number of the first class in the file. Raises DataError where they are no classes.
     """
     shape, where = stored.shape, f"'{stored.name}' in {path}"
-    if not shape or shape[0] != images or len(shape) > 2 or 0 in shape:
+    if not shape or shape[0] != images or len(shape) > 2 or 0 in shape or shape[1:] > (limits.CLASSES,):
         raise DataError(
             f"expected {where} of shape ({images},), one an image, or one-hot, got {shape}: give each its class"
         )
