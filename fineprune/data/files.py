@@ -59,3 +59,9 @@ class NpzSplit(FileSplit):
     """Images in an .npz file of NumPy's."""
 
     kind = "npz"
+
+
+class FolderSplit(FileSplit):
+    """Image files in a folder for each class."""
+
+    kind = "folder"

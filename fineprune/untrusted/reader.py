@@ -14,11 +14,12 @@ from contextlib import suppress
 
 from fineprune.errors import FinepruneError
 from fineprune.untrusted import limits, stored_weights
-from fineprune.untrusted.images import hdf5_images, npz
+from fineprune.untrusted.images import folder, hdf5_images, npz
 from fineprune.untrusted.images.reading import Reading
 from fineprune.untrusted.vetting import Handover, seconds
 
 READERS: dict[str, Callable[..., None]] = {
+    "folder": folder.read,
     "images": hdf5_images.read,
     "npz": npz.read,
     "network": stored_weights.read_network,

@@ -105,7 +105,8 @@ def vet(
     `what` is what messages call it, and `reading` how images stand in it. Raises `error` where it is refused, or makes
     that process end otherwise.
     """
-    check_is_file(path, error, what)
+    if not (reading and reading.classes):
+        check_is_file(path, error, what)
     file = Unnamed()
     descriptor = file.opened.fileno()
     search = filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")])
@@ -170,6 +171,7 @@ def _inside(array: VettedArray) -> VettedArray:
 
 
 def seconds(path: str | Path) -> int:
-    """How long the process that reads the file `path` may compute: by what is on disk, since a file may have holes."""
-    status = Path(path).stat()
-    return limits.SECONDS + min(status.st_size, 512 * status.st_blocks) // limits.BYTES_A_SECOND
+    """How long the process that reads `path` may compute: by what is on disk, since a file may have holes."""
+    files = Path(path).glob("*/*") if Path(path).is_dir() else [Path(path)]
+    stored = [min(status.st_size, 512 * status.st_blocks) for status in (file.lstat() for file in files)]
+    return limits.SECONDS + sum(stored) // limits.BYTES_A_SECOND
