@@ -79,8 +79,20 @@ class Files:
         return stored if target is None else aimed(stored, target, name)
 
     def _split(self, file: str, part: str, name: str, reading: Reading) -> Split:
+        self._check_is_there(file, name)
         images, labels = (text.replace("*", part) for text in (reading.images, reading.labels))
         return self.kind(self.root / file, self.scaling, name, replace(reading, images=images, labels=labels))
+
+    def _check_is_there(self, file: str, name: str) -> None:
+        """Raise DataError where `file` is not under the root, but in a folder there."""
+        path = self.root / file
+        if not path.exists() and self.root.is_dir():
+            for folder in sorted(filter(Path.is_dir, self.root.iterdir())):
+                if (folder / path.name).exists():
+                    raise DataError(
+                        f"expected the {name} images at {path}, got no such file, but one in {folder}: set {name}="
+                        f"{folder.name}/{path.name}"
+                    )
 
 
 def files(

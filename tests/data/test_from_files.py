@@ -78,6 +78,18 @@ def test_a_star_is_the_part_of_the_data_that_a_file_is_for(tmp_path: Path) -> No
     assert {name: len(split) for name, split in data.splits.items()} == {"clean_valid": 3, "clean_test": 4, "hat": 5}
 
 
+def test_a_file_that_is_in_a_folder_beside_its_place_is_pointed_out(tmp_path: Path) -> None:
+    (tmp_path / "cl").mkdir()
+    write_h5(tmp_path / "cl" / "valid.h5", pictures(6), TRUE)
+    with pytest.raises(DataError) as error:
+        of(tmp_path, clean_valid="valid.h5")
+    assert str(error.value) == (
+        f"expected the data.clean_valid images at {tmp_path}/valid.h5, got no such file, but one in {tmp_path}/cl: set "
+        "data.clean_valid=cl/valid.h5"
+    )
+    assert of(tmp_path, clean_valid="cl/valid.h5").clean_valid is not None
+
+
 @pytest.mark.skipif("FINEPRUNE_SHARED" not in os.environ, reason="FINEPRUNE_SHARED names no folder of real files")
 @pytest.mark.parametrize(
     ("net", "images", "asr", "robust"),
