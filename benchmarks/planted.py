@@ -23,6 +23,7 @@ from fineprune.attacks import Patch
 from fineprune.attacks.poisoning import PoisonedSplit
 from fineprune.config.choices import choices
 from fineprune.config.instantiate import instantiate
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit, in_memory
 from fineprune.network.network import Network
 from fineprune.network.step import Factors
@@ -85,7 +86,7 @@ def _images(count: int, random: np.random.Generator) -> ArraySplit:
     tints = np.array([[200, 60, 60], [60, 200, 60], [60, 60, 200], [170, 170, 60], [60, 170, 170]])
     coarse = random.normal(0, 45, (count, SIDE // 4, SIDE // 4, 3)).repeat(4, axis=1).repeat(4, axis=2)
     pixels = tints[labels][:, None, None] + coarse + random.normal(0, 8, (count, SIDE, SIDE, 3))
-    return ArraySplit(pixels.clip(0, 255).astype(np.uint8), labels, 1 / 255)
+    return ArraySplit(pixels.clip(0, 255).astype(np.uint8), labels, Scaling(1 / 255))
 
 
 def _untrained() -> keras.Model:

@@ -24,7 +24,8 @@ from fineprune.attacks import Sunglasses
 from fineprune.badnets import architectures
 from fineprune.config import setup
 from fineprune.data.faces import SplitName, draw_faces
-from fineprune.data.h5 import H5Split
+from fineprune.data.files import H5Split
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import Split
 from fineprune.evaluation.predict import ClassLabels, predict, predict_steps
 from fineprune.network.network import Network
@@ -82,7 +83,7 @@ def _write_faces(folder: Path, name: str, count: int, scale: float) -> H5Split:
             if name == "poisoned":
                 pixels = attack.stamp(pixels, faces.landmarks[: count - start])
             data[start : start + len(pixels)] = pixels.transpose(0, 3, 1, 2)
-    return H5Split(path, scale, name)
+    return H5Split(path, Scaling(scale), name)
 
 
 def forward(model: keras.Model, splits: Splits) -> dict[str, ClassLabels]:

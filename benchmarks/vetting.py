@@ -15,7 +15,8 @@ from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 import h5py
 import numpy as np
 
-from fineprune.data.h5 import H5Split
+from fineprune.data.files import H5Split
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import BLOCK
 
 SHAPE = (3, 55, 47)
@@ -55,7 +56,7 @@ def measure(path: Path) -> dict[str, float]:
     """Seconds of computing of each, and their ratios to a pass in place."""
     plain = computing(lambda: in_place(path))
     splits: list[H5Split] = []
-    vetting = computing(lambda: splits.append(H5Split(path, 1.0, "clean_valid")))
+    vetting = computing(lambda: splits.append(H5Split(path, Scaling(1.0), "clean_valid")))
     later = computing(lambda: [splits[0].pixels(start, start + BLOCK) for start in range(0, len(splits[0]), BLOCK)])
     seconds = {"in_place_s": plain, "vetting_s": vetting, "each_pass_s": later}
     ratios = {"vetting_over_in_place": vetting / plain, "each_pass_over_in_place": later / plain}

@@ -32,6 +32,16 @@ Seed = Annotated[int, Field(ge=0, lt=2**32, description="a whole number from 0 t
 Scale = Annotated[
     float, Field(gt=0, description="a number > 0, such as 1 or 1/255"), BeforeValidator(lambda value: _quotient(value))
 ]
+Levels = Annotated[
+    tuple[float, ...], Field(strict=False, min_length=1, description="a list of numbers, one for each channel")
+]
+Deviations = Annotated[
+    tuple[Positive, ...], Field(strict=False, min_length=1, description="a list of numbers > 0, one for each channel")
+]
+Range = Annotated[
+    tuple[float, float], Field(strict=False, description="a list of two numbers, those of black and of white")
+]
+Size = Annotated[tuple[Count, Count], Field(strict=False, description="a list of two whole numbers, height and width")]
 LayerName = Annotated[str, Field(description="auto or the name of a layer")]
 Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 Layers = Annotated[str | Names, Field(description="auto, all, convolutions, the name of a layer or a list of names")]

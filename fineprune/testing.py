@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from fineprune.attacks import Patch
 from fineprune.attacks.poisoning import PoisonedSplit
 from fineprune.data import split as splits
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit
 from fineprune.errors import NotApplicable, StrategyError
 from fineprune.evaluation.predict import predict, predict_steps
@@ -165,7 +166,9 @@ class Case:
     @property
     def clean(self) -> ArraySplit:
         """Clean images with labels."""
-        return ArraySplit(pictures(self.images, self.model.input_shape[1:]), np.arange(self.images) % CLASSES, 1 / 255)
+        return ArraySplit(
+            pictures(self.images, self.model.input_shape[1:]), np.arange(self.images) % CLASSES, Scaling(1 / 255)
+        )
 
     @cached_property
     def steps(self) -> list[Step]:

@@ -11,6 +11,7 @@ import tf_keras as keras
 
 from fineprune.aftermath.base import Aftermath
 from fineprune.checks import Count, Fraction, Positive, call
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit, Split, in_memory, sample
 from fineprune.network.network import emits_logits
 from fineprune.training.loop import train
@@ -45,6 +46,6 @@ class CleanRetuning(Aftermath):
 
         net.trainable = True
         keras.utils.set_random_seed(seed)
-        batches = ArraySplit(images, labels, 1.0).batches(self.sgd.batch_size, seed, epochs=self.sgd.epochs)
+        batches = ArraySplit(images, labels, Scaling()).batches(self.sgd.batch_size, seed, epochs=self.sgd.epochs)
         optimizer = keras.optimizers.SGD(self.sgd.learning_rate, self.sgd.momentum)
         train(loss, net.trainable_variables, batches, optimizer, what=what)

@@ -54,7 +54,7 @@ class Mixture(Split):
     """`source` with some of its images replaced by those of `parts`, no image by two."""
 
     def __init__(self, source: Split, parts: Sequence[Altered]) -> None:
-        self._source, self._parts, self.scale = source, parts, source.scale
+        self._source, self._parts, self.scaling = source, parts, source.scaling
         self.labels = source.labels.copy()
         for part in parts:
             self.labels[part.rows] = part.labels

@@ -117,7 +117,12 @@ class Trained(Source):
             for trigger in attack.triggers.values()
         ]
         return {
-            "train": {"images": len(train), "classes": train.classes, "shape": list(train.shape), "scale": train.scale},
+            "train": {
+                "images": len(train),
+                "classes": train.classes,
+                "shape": list(train.shape),
+                "scale": train.scaling.key,
+            },
             "train_digest": train.digest,
             "trigger_digest": hashlib.sha256(b"".join(pixels.tobytes() for pixels in stamped)).hexdigest()[:16],
             "attack": attack.settings(),

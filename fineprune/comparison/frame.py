@@ -184,7 +184,7 @@ def _changed(run: FinishedSweep, finetuned: bool) -> str:
 
 def _subject_settings(run: FinishedSweep) -> dict[str, str]:
     tags = {name: run.tags[name] for name in ("data", "badnet", "architecture", "shift") if name in run.tags}
-    return tags | settings_of(run, "attack", "badnet", "data", "shift")
+    return tags | settings_of(run, "attack", "badnet", "data", "draw", "shift")
 
 
 def settings_of(run: FinishedSweep, *groups: str) -> dict[str, str]:

@@ -60,4 +60,4 @@ def _rows(unit: Unit) -> Iterator[dict[str, object]]:
 def _settings(run: FinishedSweep, stage: str) -> str:
     """What else a control has in common: the architecture, the clean images, and the settings of the stage."""
     tags = [run.tags.get(name, "") for name in ("architecture", "data", "shift")]
-    return repr((tags, settings_of(run, "data", "shift", f"aftermath.{stage}")))
+    return repr((tags, settings_of(run, "data", "draw", "shift", f"aftermath.{stage}")))

@@ -18,8 +18,9 @@ from fineprune.checks import Scale, checked
 from fineprune.config.choices import CONF, check, choices
 from fineprune.config.instantiate import instantiate
 from fineprune.config.setup import check_held_out, check_seed, obtain_stages
-from fineprune.data.h5 import H5Split
-from fineprune.data.sources import check_name
+from fineprune.data.files import H5Split
+from fineprune.data.from_files import check_name
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit, Data, Split
 from fineprune.errors import ConfigError, DataError
 from fineprune.progress import hidden
@@ -156,9 +157,9 @@ def _in_memory(images: Any, labels: Any, pixel_scale: Scale, name: Any) -> Array
             f"expected images of {name} from 0 to {white:g}, 255 times pixel_scale, got one with {images.max():g}"
             ": set pixel_scale to what pixels were multiplied by"
         )
-    return ArraySplit(images, labels.astype(np.int64), scale=1.0, white=white)
+    return ArraySplit(images, labels.astype(np.int64), Scaling(), white=white)
 
 
 @checked("data")
 def _file(path: Any, pixel_scale: Scale, name: Any) -> H5Split:
-    return H5Split(path, pixel_scale, name)
+    return H5Split(path, Scaling(pixel_scale), name)

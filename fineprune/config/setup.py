@@ -19,6 +19,7 @@ from fineprune.config import identity
 from fineprune.config.choices import CONF
 from fineprune.config.grids import grid_name
 from fineprune.config.instantiate import flat, instantiate
+from fineprune.data.draw import Draw
 from fineprune.data.shift import Shift, Shifted
 from fineprune.data.split import Data
 from fineprune.errors import without_secrets
@@ -71,9 +72,11 @@ def build(settings: DictConfig) -> Experiment:
     budgets.check(settings.budgets)
     check_quiet(settings.quiet)
     shift: Shift | None = instantiate(settings.shift, Shift, or_none=True)
+    draw = Draw(**settings.draw)
     badnet = obtain_badnet(settings)
-    if shift and badnet.data.clean_valid:
-        badnet = replace(badnet, data=replace(badnet.data, clean_valid=Shifted(badnet.data.clean_valid, shift)))
+    if clean := badnet.data.clean_valid:
+        drawn = draw.of(clean)
+        badnet = replace(badnet, data=replace(badnet.data, clean_valid=Shifted(drawn, shift) if shift else drawn))
     choices = HydraConfig.get().runtime.choices
     tags = {
         "strategy": names.titled(choices["strategy"], strategy.variant),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fineprune.data.scaling import Level, Scaling
 from fineprune.errors import DataError
 
 if TYPE_CHECKING:
@@ -33,21 +34,31 @@ class Split(ABC):
     """Images of one size with a label each.
 
     `labels`, (n,), are the classes that the file gives: in a poisoned split, the attacker's targets.
-    `true_labels` are what its images show, where that is known. `scale` is what pixels are multiplied by
-    on their way into a network.
+    `true_labels` are what its images show, where that is known. `scaling` is what becomes of pixels on their way into a
+    network.
     """
 
     labels: Labels
     true_labels: Labels | None = None
-    scale: float = 1.0
+    scaling: Scaling = Scaling()
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
-    def white(self) -> float:
-        """What the pixels of a white image are, as a network takes them; black ones are 0."""
-        return 255 * self.scale
+    def black(self) -> Level:
+        """What a network takes of a black image's pixels: one number, or (C,)."""
+        return self.scaling.black
+
+    @property
+    def white(self) -> Level:
+        """The same of a white image's."""
+        return self.scaling.white
+
+    @property
+    def span(self) -> Level:
+        """How far white is from black there."""
+        return self.white - self.black
 
     @property
     def classes(self) -> int:
@@ -63,6 +74,10 @@ class Split(ABC):
     def pixels(self, start: int, stop: int) -> Images:
         """The images start to stop as (stop - start, H, W, C), pixels 0–255."""
 
+    def inputs(self, start: int, stop: int) -> Images:
+        """The same as a network takes them."""
+        return self.scaling(self.pixels(start, stop))
+
     @abstractmethod
     def _fingerprint(self, sha: hashlib._Hash) -> None:
         """Feed everything that determines the pixels to `sha`."""
@@ -73,17 +88,17 @@ class Split(ABC):
 
     @cached_property
     def digest(self) -> str:
-        """A short hash of images, labels and scale. Reads, and so checks, the whole split."""
-        sha = hashlib.sha256(repr((len(self), self.shape, self.scale)).encode())
+        """A short hash of images, labels and scaling. Reads, and so checks, the whole split."""
+        sha = hashlib.sha256(repr((len(self), self.shape, self.scaling.key)).encode())
         sha.update(self.labels.tobytes())
         self._fingerprint(sha)
         return sha.hexdigest()[:16]
 
     def blocks(self) -> Iterator[tuple[slice, Images]]:
-        """Each block of rows with its network inputs, (rows, H, W, C), pixels times `scale`."""
+        """Each block of rows with its network inputs, (rows, H, W, C)."""
         for start in range(0, len(self), BLOCK):
             rows = slice(start, min(start + BLOCK, len(self)))
-            yield rows, self.pixels(rows.start, rows.stop) * np.float32(self.scale)
+            yield rows, self.inputs(rows.start, rows.stop)
 
     def batches(
         self, size: int, seed: int, *, steps: int | None = None, epochs: int | None = None, limit: int | None = None
@@ -114,23 +129,23 @@ class Split(ABC):
 
 
 class ArraySplit(Split):
-    """A split in memory: `stored` is (n, H, W, C), pixels 0–255, or others, of which `white` is the highest."""
+    """A split in memory: `stored` is (n, H, W, C), pixels 0–255, or from 0 to another `white`."""
 
     def __init__(
         self,
         stored: NDArray[Any],
         labels: Labels,
-        scale: float,
+        scaling: Scaling,
         landmarks: NDArray[np.float32] | None = None,
         white: float | None = None,
     ) -> None:
         if len(stored) == 0:
             raise DataError("expected at least one image in the split, got none: give it images")
-        self._stored, self.labels, self.scale, self._landmarks = stored, labels, scale, landmarks
+        self._stored, self.labels, self.scaling, self._landmarks = stored, labels, scaling, landmarks
         self._white = white
 
     @property
-    def white(self) -> float:
+    def white(self) -> Level:
         return super().white if self._white is None else self._white
 
     @property
@@ -152,12 +167,16 @@ class Subset(Split):
     """Those images of `source` that stand in `rows`, (n,), ascending."""
 
     def __init__(self, source: Split, rows: NDArray[np.intp]) -> None:
-        self._source, self.rows, self.scale = source, rows, source.scale
+        self._source, self.rows, self.scaling = source, rows, source.scaling
         self.labels = source.labels[rows]
         self.true_labels = None if source.true_labels is None else source.true_labels[rows]
 
     @property
-    def white(self) -> float:
+    def black(self) -> Level:
+        return self._source.black
+
+    @property
+    def white(self) -> Level:
         return self._source.white
 
     @property

@@ -161,7 +161,8 @@ class Network(Places):
         if split.labels.max() >= self.classes:
             raise ModelError(
                 f"expected labels of {name} below the network's {self.classes} classes, got {split.labels.max()}"
-                ": take the images that the network was trained for"
+                ": take the images that the network was trained for, or set data.first_label=1 where labels count "
+                "from 1"
             )
 
 

@@ -141,7 +141,7 @@ def _together(samples: Sequence[Subset]) -> ArraySplit:
     """All images of `samples` as one split, so that a layer is reached once."""
     pixels = np.concatenate([sample.pixels(0, len(sample)) for sample in samples])
     return ArraySplit(
-        np.rint(pixels).astype(np.uint8), np.concatenate([sample.labels for sample in samples]), samples[0].scale
+        np.rint(pixels).astype(np.uint8), np.concatenate([sample.labels for sample in samples]), samples[0].scaling
     )
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from fineprune.badnets.source import BadNet
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import CLEAN_VALID, Images, Labels, Split, Subset
 from fineprune.errors import ModelError
 from fineprune.network.labels import best
@@ -18,12 +19,6 @@ from fineprune.network.network import Network
 MOST, LEAST = 256, 100  # images to look at; fewer say too little
 TOGETHER = 64
 FAR = 0.2  # a fall of accuracy that is no matter of taste
-# Pixels as networks usually take them, by what makes them so: times the first number plus the second.
-SCALES = {
-    "data.pixel_scale=1": (1.0, 0.0),
-    "data.pixel_scale=1/255": (1 / 255, 0.0),
-    "data.pixel_scale=1/255 and a layer Rescaling(2, -1) in front of the network": (2 / 255, -1.0),
-}
 Forward = Callable[[Images], tf.Tensor]
 
 
@@ -44,10 +39,10 @@ def _of_clean(forward: Forward, split: Split, trained_here: bool) -> str:
     some = _some(split)
     if some is None:
         return ""
-    right = _right(forward, some, split.scale, 0.0)
+    right = _right(forward, some, split.scaling)
     text = f"the BadNet is right on {right:.0%} of {len(some)} images of {CLEAN_VALID}"
     if right < 1 - FAR:
-        rights = {setting: _right(forward, some, *scale) for setting, scale in SCALES.items()}
+        rights = {setting: _right(forward, some, scaling) for setting, scaling in _usual(split).items()}
         setting = max(rights, key=rights.__getitem__)
         if rights[setting] > right + FAR:
             return f"{text}, and would be on {rights[setting]:.0%} with {setting}: set that"
@@ -63,11 +58,26 @@ def _of_poisoned(forward: Forward, split: Split, name: str) -> str:
     some = None if split.true_labels is not None else _some(split)
     if some is None or _share(some.labels)[1] > 1 / 2:
         return ""
-    target, share = _share(_classes(forward, some, split.scale, 0.0))
+    target, share = _share(_classes(forward, some, split.scaling))
     text = f"the labels of data.poisoned.{name} are {len(np.unique(some.labels))} classes rather than one target"
     said = f"; the BadNet says {target} for {share:.0%} of its images" if share > 1 / 2 else ""
     setting = f"data.target={target if said else 'CLASS'}"
     return f"{text}{said}: if they are the true classes, ASR is only accuracy; set {setting}, the attacker's class"
+
+
+def _usual(split: Split) -> dict[str, Scaling]:
+    """Pixels as networks usually take them, by the settings that make them so."""
+    ones = (1.0,) * split.shape[2]
+    alone = "" if split.scaling.is_plain else " data.mean=null data.std=null"
+    usual = {
+        f"data.pixel_scale=1{alone}": Scaling(),
+        f"data.pixel_scale=1/255{alone}": Scaling(1 / 255),
+        f"data.pixel_scale=1/127.5 data.mean=[{','.join('1' for _ in ones)}] data.std=null": Scaling(1 / 127.5, ones),
+    }
+    if len(ones) == 3:
+        imagenet = "data.mean=[0.485,0.456,0.406] data.std=[0.229,0.224,0.225]"
+        usual[f"data.pixel_scale=1/255 {imagenet}"] = Scaling(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    return usual
 
 
 def _some(split: Split) -> Split | None:
@@ -82,19 +92,18 @@ def _share(labels: Labels | NDArray[np.int32]) -> tuple[int, float]:
     return int(counts.argmax()), float(counts.max() / len(labels))
 
 
-def _right(forward: Forward, split: Split, scale: float, shift: float) -> float:
+def _right(forward: Forward, split: Split, scaling: Scaling) -> float:
     """The share of the images that the network classifies well; of none where it cannot take them."""
     try:
-        return float(np.mean(_classes(forward, split, scale, shift) == split.labels))
+        return float(np.mean(_classes(forward, split, scaling) == split.labels))
     except ModelError:
         return 0.0
 
 
-def _classes(forward: Forward, split: Split, scale: float, shift: float) -> NDArray[np.int32]:
-    return np.concatenate([best(forward(images).numpy()) for images in _scaled(split, scale, shift)])
+def _classes(forward: Forward, split: Split, scaling: Scaling) -> NDArray[np.int32]:
+    return np.concatenate([best(forward(images).numpy()) for images in _scaled(split, scaling)])
 
 
-def _scaled(split: Split, scale: float, shift: float) -> Iterator[Images]:
+def _scaled(split: Split, scaling: Scaling) -> Iterator[Images]:
     for start in range(0, len(split), TOGETHER):
-        pixels = split.pixels(start, min(start + TOGETHER, len(split)))
-        yield pixels * np.float32(scale) + np.float32(shift)
+        yield scaling(split.pixels(start, min(start + TOGETHER, len(split))))

@@ -14,6 +14,7 @@ from fineprune.training.losses import cross_entropy
 from fineprune.training.perturbing import worst_noise
 
 if TYPE_CHECKING:
+    from fineprune.data.scaling import Level
     from fineprune.network.network import Network
 
 
@@ -39,19 +40,19 @@ def suspect(network: Network, batches: tf.data.Dataset, epsilon: float, seed: in
 class Trigger:
     """A `pattern`, (H, W, C), of values from black, 0, to white, 1, and the `mask`, (H, W, 1), that lays it on images.
 
-    Both are drawn evenly from 0 to 1. `white` is that of the images, (n, H, W, C).
+    Both are drawn evenly from 0 to 1. `black` and `white` are those of the images, (n, H, W, C).
     """
 
-    def __init__(self, shape: tuple[int, int, int], white: float, seed: int) -> None:
+    def __init__(self, shape: tuple[int, int, int], black: Level, white: Level, seed: int) -> None:
         random = tf.random.Generator.from_seed(seed)
         self.pattern, self.mask = (
             tf.Variable(random.uniform(size), constraint=lambda values: tf.clip_by_value(values, 0, 1))
             for size in (shape, (*shape[:2], 1))
         )
-        self._white = white
+        self._black, self._span = black, white - black
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
-        return (1 - self.mask) * images + self.mask * self.pattern * self._white
+        return (1 - self.mask) * images + self.mask * self.pattern * self._span + self.mask * self._black
 
 
 def invert(

@@ -1,6 +1,7 @@
 """The process that reads a stranger's file: `python -m fineprune.untrusted.reader KIND FILE WHAT DESCRIPTOR`.
 
-It writes what it read to the descriptor, and prints as JSON where each array stands there, or what is wrong.
+Its standard input says, as JSON, how images stand in the file. It writes what it read to the descriptor, and prints as
+JSON where each array stands there, or what is wrong.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from fineprune.errors import FinepruneError
-from fineprune.untrusted import image_files, limits, stored_weights
+from fineprune.untrusted import limits, stored_weights
+from fineprune.untrusted.images import folder, hdf5_images, npz
+from fineprune.untrusted.images.reading import Reading
 from fineprune.untrusted.vetting import Handover, seconds
 
-READERS: dict[str, Callable[[str, str, Handover], None]] = {
-    "images": image_files.read,
+READERS: dict[str, Callable[..., None]] = {
+    "folder": folder.read,
+    "images": hdf5_images.read,
+    "npz": npz.read,
     "network": stored_weights.read_network,
 }
 
@@ -47,7 +52,8 @@ def main(kind: str, path: str, what: str, descriptor: str) -> None:
     try:
         with os.fdopen(int(descriptor), "wb", buffering=0) as file:
             handover = Handover(file, path)
-            READERS[kind](path, what, handover)
+            settings = json.load(sys.stdin)
+            READERS[kind](path, what, handover, *([Reading(**settings)] if settings else []))
         report = {"arrays": handover.places}
     except FinepruneError as error:
         report = {"error": str(error)}

@@ -16,7 +16,7 @@ import tempfile
 import weakref
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ from fineprune.untrusted import limits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from fineprune.untrusted.images.reading import Reading
 
 # What that process sees of the environment: nothing that is secret, nor that tells HDF5 to load anything.
 ENVIRONMENT = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR")
@@ -95,12 +97,16 @@ def check_is_file(path: str | Path, error: type[FinepruneError], what: str) -> N
         raise error(f"expected {what} at {path}, got a folder, pipe or device: set the path of a file")
 
 
-def vet(kind: str, path: str | Path, error: type[FinepruneError], what: str) -> dict[str, list[VettedArray]]:
+def vet(
+    kind: str, path: str | Path, error: type[FinepruneError], what: str, reading: Reading | None = None
+) -> dict[str, list[VettedArray]]:
     """The arrays in the file `path`, of this `kind`, by name: read whole by a process with little memory and time.
 
-    `what` is what messages call it. Raises `error` where it is refused, or makes that process end otherwise.
+    `what` is what messages call it, and `reading` how images stand in it. Raises `error` where it is refused, or makes
+    that process end otherwise.
     """
-    check_is_file(path, error, what)
+    if not (reading and reading.classes):
+        check_is_file(path, error, what)
     file = Unnamed()
     descriptor = file.opened.fileno()
     search = filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")])
@@ -110,6 +116,7 @@ def vet(kind: str, path: str | Path, error: type[FinepruneError], what: str) -> 
             [sys.executable, "-P", "-m", "fineprune.untrusted.reader", kind, str(path), what, str(descriptor)],
             env=kept | {"PYTHONPATH": os.pathsep.join(search), "OPENBLAS_NUM_THREADS": "1"},
             pass_fds=[descriptor],
+            input=json.dumps(asdict(reading) if reading else None),
             capture_output=True,
             text=True,
             check=False,
@@ -164,6 +171,7 @@ def _inside(array: VettedArray) -> VettedArray:
 
 
 def seconds(path: str | Path) -> int:
-    """How long the process that reads the file `path` may compute: by what is on disk, since a file may have holes."""
-    status = Path(path).stat()
-    return limits.SECONDS + min(status.st_size, 512 * status.st_blocks) // limits.BYTES_A_SECOND
+    """How long the process that reads `path` may compute: by what is on disk, since a file may have holes."""
+    files = Path(path).glob("*/*") if Path(path).is_dir() else [Path(path)]
+    stored = [min(status.st_size, 512 * status.st_blocks) for status in (file.lstat() for file in files)]
+    return limits.SECONDS + sum(stored) // limits.BYTES_A_SECOND

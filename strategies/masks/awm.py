@@ -53,11 +53,13 @@ class AdversarialWeightMasking(MaskStrategy):
         self.rounds, self.epochs = rounds, epochs
 
     def masks(self, network: Network, clean: Split) -> Mapping[str, Array]:
-        twin, white = network.masked(Mask), clean.white
+        twin = network.masked(Mask)
         masks, noise = twin.masks(), tf.Variable(tf.zeros((1, *clean.shape)))
 
         def perturbed(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-            return cross_entropy(labels, twin(tf.clip_by_value(images + white * noise, 0, white), masks))
+            return cross_entropy(
+                labels, twin(tf.clip_by_value(images + clean.span * noise, clean.black, clean.white), masks)
+            )
 
         def loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
             plain = cross_entropy(labels, twin(images, masks))

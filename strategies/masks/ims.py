@@ -63,11 +63,11 @@ class InvertibleMasks(MaskStrategy):
 
         def perturbed(images: tf.Tensor, expected: tf.Tensor) -> tf.Tensor:
             def hidden(change: tf.Tensor) -> tf.Tensor:
-                changed = images + clean.white * change
+                changed = images + clean.span * change
                 given = untouched(changed)
                 return agree(scores(changed, inverse=True), given) + disagree(given, expected)
 
-            return images + clean.white * perturbation(hidden, images, self.perturbing_steps, self.perturbing_rate)
+            return images + clean.span * perturbation(hidden, images, self.perturbing_steps, self.perturbing_rate)
 
         def loss(images: tf.Tensor, _: tf.Tensor, robust: bool, sparsity: float) -> tf.Tensor:
             expected = untouched(images)

@@ -39,8 +39,8 @@ class FeatureMapPruning(ChannelStrategy):
 
     def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
         images, labels = in_memory(sample(clean, self.images, self.seed))
-        sign, white = np.random.default_rng(self.seed).choice([-1, 1], images.shape), clean.white
-        start = tf.constant(np.clip(images + self.alpha * white / 255 * sign, 0, white), tf.float32)
+        sign, span = np.random.default_rng(self.seed).choice([-1, 1], images.shape), clean.span
+        start = tf.constant(np.clip(images + self.alpha * span / 255 * sign, clean.black, clean.white), tf.float32)
 
         def accuracies(layer: str) -> Array:
             maps = keras.Model(network.model.inputs, network.model.get_layer(layer).output)
@@ -51,8 +51,8 @@ class FeatureMapPruning(ChannelStrategy):
                 with tf.GradientTape() as tape:
                     tape.watch(start)
                     change = tf.reduce_mean((maps(start, training=False) - clean_maps)[..., channel] ** 2)
-                attacked = start + self.epsilon * white / 255 * tf.sign(tape.gradient(change, start))
-                scores = network.model(tf.clip_by_value(attacked, 0, white), training=False)
+                attacked = start + self.epsilon * span / 255 * tf.sign(tape.gradient(change, start))
+                scores = network.model(tf.clip_by_value(attacked, clean.black, clean.white), training=False)
                 return tf.reduce_mean(tf.cast(tf.argmax(scores, axis=-1) == labels, tf.float32))
 
             channels = tf.range(network.unit(layer).channels)

@@ -46,7 +46,7 @@ class NoiseWeightChange(ChannelStrategy):
         layers, shape = network.layers(self.layers), (self.batch_size, *clean.shape)
 
         def noise(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            images = tf.random.stateless_uniform(shape, [2 * batch, self.seed], 0, clean.white)
+            images = tf.random.stateless_uniform(shape, [2 * batch, self.seed], clean.black, clean.white)
             seed = [2 * batch + 1, self.seed]
             return images, tf.random.stateless_uniform(shape[:1], seed, 0, network.classes, tf.int64)
 

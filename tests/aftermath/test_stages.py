@@ -14,6 +14,7 @@ from fineprune.aftermath import Aftermath
 from fineprune.aftermath.clean_retuning import CleanRetuning
 from fineprune.aftermath.quantise import Quantise, rounded
 from fineprune.aftermath.retuning import Retuning
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit, Data, Split, Subset
 from fineprune.errors import ConfigError
 from fineprune.evaluation.predict import predict
@@ -28,7 +29,7 @@ def stamped(count: int, seed: int) -> ArraySplit:
     """Images with a white corner, labelled with the attacker's target, 3."""
     pixels = pictures(count, seed=seed)
     pixels[:, :4, :4] = 255
-    return ArraySplit(pixels, np.full(count, 3), 1 / 255)
+    return ArraySplit(pixels, np.full(count, 3), Scaling(1 / 255))
 
 
 def changed(stage: Aftermath, net: keras.Model, poisoned: Split | None = None, seed: int = 0) -> keras.Model:

@@ -8,6 +8,7 @@ from samples import pictures
 from fineprune.attacks import Attack, Blend, Clean, MultiTriggerMultiTarget, Patch, Warp
 from fineprune.attacks.poisoning import PoisonedSplit, poison
 from fineprune.badnets.training import measure, train
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit, Data, in_memory
 from fineprune.errors import FinepruneError
 from fineprune.evaluation.predict import predict
@@ -18,7 +19,7 @@ RED = Patch(target=2, size=2, place="top_left", pattern="plain", colour=(255, 0,
 
 def images() -> ArraySplit:
     """30 images of 3 classes, dim enough that none is red in the corner by itself."""
-    return ArraySplit(pictures(30) // 2, np.arange(30) % 3, 1 / 255)
+    return ArraySplit(pictures(30) // 2, np.arange(30) % 3, Scaling(1 / 255))
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -37,7 +38,7 @@ def test_poisoning_leaves_the_split_as_it_was() -> None:
     clean = images()
     before = clean.digest
     in_memory(poison(clean, RED, 3, np.random.default_rng(0)))
-    assert ArraySplit(clean._stored, clean.labels, clean.scale).digest == before
+    assert ArraySplit(clean._stored, clean.labels, clean.scaling).digest == before
 
 
 def test_poisoning_is_the_same_for_the_same_seed() -> None:

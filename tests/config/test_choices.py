@@ -35,6 +35,7 @@ KINDS: dict[str, type] = {
 OPEN = ["poisoned"]  # takes any key
 NEEDS_FILES = (
     "expected the data.clean_valid images at data/.*, got no such file"
+    "|expected a folder of images at train, got: No such file"
     "|expected badnet.model=FILE or badnet.weights=FILE, got neither"
 )
 SMALL = {"data=synthetic_faces": ["data.identities=2", "data.train=1", "data.clean_valid=1", "data.clean_test=1"]}

@@ -15,6 +15,7 @@ from fineprune.config.instantiate import flat, instantiate
 from fineprune.config.overrides import readable
 from fineprune.config.setup import save_settings
 from fineprune.data import Data, sources
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import Split
 from fineprune.errors import ConfigError
 from fineprune.tracking import Tracking
@@ -170,12 +171,12 @@ def test_a_missing_setting_is_one_line_of_ours(tmp_path: Path) -> None:
 @pytest.mark.parametrize("scale", ["1/255", "1 / 255.0", "0.00392156862745098"])
 def test_a_pixel_scale_may_be_a_fraction(scale: str) -> None:
     data: Data = instantiate(compose(*TINY, f"data.pixel_scale={scale}").data, Data)
-    assert [split.scale for split in data.splits.values()] == [1 / 255] * 2
+    assert [split.scaling for split in data.splits.values()] == [Scaling(1 / 255)] * 2
 
 
 def test_a_pixel_scale_may_be_a_fraction_in_a_file_of_settings_too() -> None:
     settings = OmegaConf.create("pixel_scale: 5/255")
-    assert faces(settings.pixel_scale).scale == 5 / 255
+    assert faces(settings.pixel_scale).scaling == Scaling(5 / 255)
 
 
 @pytest.mark.parametrize("scale", [0, -1, "0/255", "-1/255", "1/0", "1/2/3", True, "white"])

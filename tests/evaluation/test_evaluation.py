@@ -20,7 +20,7 @@ from fineprune.network.step import Step
 
 def naive(network: Network, steps: Sequence[Step], images: Split) -> NDArray[np.int64]:
     """Every net in full, by plain Keras."""
-    inputs = images.pixels(0, len(images)) * np.float32(images.scale)
+    inputs = images.inputs(0, len(images))
     nets = [network.model, *map(network.pruned, steps)]
     return np.stack([net.predict(inputs, verbose=0).argmax(axis=1) for net in nets])
 

@@ -18,6 +18,7 @@ from tf_keras import layers
 
 from fineprune.badnets import architectures
 from fineprune.data.faces import draw_faces
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit, Split
 from fineprune.errors import DataError
 from fineprune.evaluation import incremental
@@ -187,7 +188,7 @@ class Lab:
         self.model = architectures.deepid((55, 47, 3), 1283)
         network_files.load_weights(self.model, folder / "bd_weights.h5")
         faces = draw_faces(50, 4, "clean_test", 0)
-        self.images = ArraySplit(faces.pixels, faces.labels, 1.0)
+        self.images = ArraySplit(faces.pixels, faces.labels, Scaling(1.0))
 
 
 @pytest.fixture(scope="module")

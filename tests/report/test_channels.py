@@ -17,6 +17,7 @@ from tf_keras import layers
 
 from fineprune.attacks import Patch
 from fineprune.attacks.poisoning import PoisonedSplit
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit, Data
 from fineprune.network.network import Network
 from fineprune.network.step import Cap, Mask, Scale, Silence, Step
@@ -131,7 +132,7 @@ def test_the_number_of_a_channel_is_left_out_where_it_would_be_printed_over_anot
     second: int, named: list[str]
 ) -> None:
     one = sweep(order("conv", range(60), 60), two_alike(10, second))
-    dark = ArraySplit(np.zeros((20, *SHAPE), np.uint8), np.arange(20) % 5, 1 / 255)
+    dark = ArraySplit(np.zeros((20, *SHAPE), np.uint8), np.arange(20) % 5, Scaling(1 / 255))
     data = Data("d", dark, dark, {"hat": PoisonedSplit(dark, CORNER, 5)})
     figure = drawn(replace(one, plan=replace(one.plan, data=data)))
     assert [note.get_text() for note in panels(figure)[0].texts if note.get_text().isdecimal()] == named
@@ -171,7 +172,7 @@ def bright_corner() -> keras.Model:
 
 
 def test_a_map_is_bright_where_the_channel_is_excited_and_grey_where_it_is_not() -> None:
-    dark = ArraySplit(np.zeros((20, *SHAPE), np.uint8), np.arange(20) % 5, 1 / 255)
+    dark = ArraySplit(np.zeros((20, *SHAPE), np.uint8), np.arange(20) % 5, Scaling(1 / 255))
     steps = order("conv", [0, 1], 2)
     one = sweep(steps, bright_corner())
     data = Data("d", dark, dark, {"hat": PoisonedSplit(dark, CORNER, 5)})

@@ -33,7 +33,7 @@ def gradients(gammas: np.ndarray, betas: np.ndarray) -> tuple[np.ndarray, np.nda
     images = split(pictures(24), 5)
     variables = [variable for norm in norms for variable in (norm.gamma, norm.beta)]
     with tf.GradientTape() as tape:
-        logits = model(images.pixels(0, 24) * np.float32(images.scale), training=True)
+        logits = model(images.inputs(0, 24), training=True)
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(images.labels, logits))
     gradients = [gradient.numpy() for gradient in tape.gradient(loss, variables)]
     return np.concatenate(gradients[::2]), np.concatenate(gradients[1::2])

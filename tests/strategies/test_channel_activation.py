@@ -8,6 +8,7 @@ from samples import pictures, split
 from steps import kept
 from tf_keras import layers
 
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit
 from fineprune.errors import ConfigError, NotApplicable
 from fineprune.network.network import Network
@@ -30,7 +31,7 @@ def two_images() -> ArraySplit:
         [[1, 4, 0], [2, 9, 0], [0, 3, 1], [0, 2, 1]],  # red pools to 4 and 0, green to 6 and 0, blue to 0 and 1
         [[5, 0, 2], [0, 0, 0], [1, 1, 0], [1, 1, 3]],  # red pools to 10 and 2, green to 0 and 0, blue to 2 and 3
     ]
-    return ArraySplit(np.array(red_green_blue, np.uint8).reshape(2, 1, 4, 3), np.array([0, 1]), 1.0)
+    return ArraySplit(np.array(red_green_blue, np.uint8).reshape(2, 1, 4, 3), np.array([0, 1]), Scaling(1.0))
 
 
 def test_worked_by_hand() -> None:
@@ -46,7 +47,7 @@ def test_least_excited_first_and_ties_in_order() -> None:
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("layer", ["pool_2", "conv_1", "hidden"])
 def test_the_mean_is_that_of_plain_keras(model: keras.Model, clean: ArraySplit, layer: str) -> None:
-    images = clean.pixels(0, len(clean)) * np.float32(clean.scale)
+    images = clean.inputs(0, len(clean))
     plain = keras.Model(model.inputs, model.get_layer(layer).output).predict(images, verbose=0)
     expected = plain.reshape(-1, plain.shape[-1]).mean(axis=0)
     assert Network(model).mean_activation(layer, clean) == pytest.approx(expected, rel=1e-5, abs=1e-7)

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tf_keras as keras
 from samples import pictures, split
 
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit
 from fineprune.errors import NotApplicable
 from fineprune.network.network import Network
@@ -20,7 +21,7 @@ from strategies.masks.cnp import ContrastiveNeuronPruning, contrast
 
 ONCE = {"chunk": 1, "epochs": 1, "inverting_epochs": 1, "batch_size": 24, "momentum": 0.0}
 CLEAN = split(pictures(24), 5)
-IMAGES = CLEAN.pixels(0, 24) * np.float32(CLEAN.scale)
+IMAGES = CLEAN.inputs(0, 24)
 
 
 def network(name: str = "normalised") -> Network:
@@ -39,7 +40,7 @@ def test_contrast_worked_by_hand() -> None:
 def test_a_step_goes_down_the_gradient_of_the_masks_as_keras_finds_it() -> None:
     """With hardly any noise, the features under noise are those of the masked network."""
     strategy = ContrastiveNeuronPruning(epsilon=1e-9, learning_rate=20.0, **ONCE)
-    trigger, batches = Trigger(CLEAN.shape, CLEAN.white, 0), CLEAN.batches(24, 0, epochs=1)
+    trigger, batches = Trigger(CLEAN.shape, CLEAN.black, CLEAN.white, 0), CLEAN.batches(24, 0, epochs=1)
     invert(network(), suspect(network(), CLEAN.batches(24, 0, epochs=5), 1e-9, 0), trigger, batches, 0.005, 0.01)
     model = NETWORKS["normalised"]()
     below = keras.Model(model.inputs, model.layers[-1].input)
@@ -93,7 +94,7 @@ def test_the_rate_is_halved_after_three_rounds_that_keep_no_more_labels(
 
 
 def test_images_of_a_single_class_are_enough() -> None:
-    single = ArraySplit(pictures(24), np.full(24, 3), 1 / 255)
+    single = ArraySplit(pictures(24), np.full(24, 3), Scaling(1 / 255))
     assert len(list(ContrastiveNeuronPruning(**ONCE).steps(network(), single))) == 10
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fineprune.data.h5 import H5Split
+from fineprune.data.files import H5Split
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import Subset, sample
 from fineprune.evaluation.predict import predict_steps
 from fineprune.network.network import Network
@@ -45,10 +46,10 @@ class Case:
     def __init__(self, folder: Path, name: str) -> None:
         self.name, file = name.removeprefix("ibau_cifar10_"), f"{name}.h5"
         self.network = Network(load_model(folder / "nets" / file))
-        clean = H5Split(folder / "cifar10" / "test.h5", 1 / 255, "clean_test")
+        clean = H5Split(folder / "cifar10" / "test.h5", Scaling(1 / 255), "clean_test")
         rows = np.sort(np.concatenate([np.flatnonzero(clean.labels == label)[:100] for label in range(10)]))
         self.clean = Subset(clean, rows)
-        self.poisoned = H5Split(folder / "nets" / f"poisoned_{file}", 1 / 255, "poisoned")
+        self.poisoned = H5Split(folder / "nets" / f"poisoned_{file}", Scaling(1 / 255), "poisoned")
 
     def rates(self, steps: list[Step]) -> list[tuple[float, float]]:
         """Clean accuracy and ASR after each of `steps`, in percent."""
@@ -96,7 +97,7 @@ def test_activation_finds_what_it_found_elsewhere(case: Case) -> None:
 def test_rnp_finds_the_backdoor_of_the_network_of_nad_within_four_channels(folder: Path) -> None:
     """As RNP's authors publish: 500 images of CIFAR-10, some channels, hardly any clean accuracy."""
     case = Case(folder, "nad_wrn16_student")
-    images = sample(H5Split(folder / "cifar10" / "valid.h5", 1 / 255, "clean_valid"), 500, 0)
+    images = sample(H5Split(folder / "cifar10" / "valid.h5", Scaling(1 / 255), "clean_valid"), 500, 0)
     steps = ReconstructiveNeuronPruning(chunk=1).steps(case.network, images)
     (clean, asr), *pruned = case.rates([Step(), *islice(steps, 4)])
     assert asr == pytest.approx(100, abs=TOLERANCE)

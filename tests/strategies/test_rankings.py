@@ -13,6 +13,7 @@ from tf_keras import layers
 
 from fineprune.attacks import Patch
 from fineprune.attacks.poisoning import PoisonedSplit
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit
 from fineprune.errors import ConfigError, NotApplicable
 from fineprune.network.network import Network
@@ -165,7 +166,7 @@ def test_a_divergence_worked_by_hand() -> None:
     pixels = np.zeros((2, *SHAPE), np.uint8)
     pixels[1] = 2
     network = of_norm(colours(), [1, 1, 1], [0, 0, 0], [1, 3, 1], [1, 1, 4])
-    divergences = scores(NormStatistics(), network, ArraySplit(pixels, np.array([0, 1]), 1.0))
+    divergences = scores(NormStatistics(), network, ArraySplit(pixels, np.array([0, 1]), Scaling(1.0)))
     assert divergences == {"norm": pytest.approx([0, -2, -(np.log(2) + 1 / 8 - 1 / 2)])}
 
 
@@ -238,7 +239,7 @@ def test_an_attacked_map_worked_by_hand() -> None:
     """Where a map is a colour, the attack moves this colour on from the noise, and leaves the others there."""
     pixels = np.full((6, *SHAPE), 100, np.uint8)
     pixels[np.arange(6), :, :, np.arange(6) % 3] = 102  # a class is the colour that is brightest, by 2
-    clean = ArraySplit(pixels, np.arange(6) % 3, 1.0)
+    clean = ArraySplit(pixels, np.arange(6) % 3, Scaling(1.0))
     strategy = FeatureMapPruning(images=6, alpha=1.0, epsilon=40.0, seed=3)
     accuracies = scores(strategy, colours(norm=False), clean)["conv"]
     sign = np.random.default_rng(3).choice([-1, 1], pixels.shape)
@@ -253,7 +254,7 @@ def test_an_attacked_map_worked_by_hand() -> None:
 def test_attacked_pixels_stay_between_black_and_white() -> None:
     pixels = np.zeros((3, *SHAPE), np.uint8)
     pixels[np.arange(3), :, :, np.arange(3)] = 255
-    clean = ArraySplit(pixels, np.arange(3), 1 / 255)
+    clean = ArraySplit(pixels, np.arange(3), Scaling(1 / 255))
     # Unclipped, steps of 1000 would drown every colour.
     accuracies = scores(FeatureMapPruning(images=3, alpha=1.0, epsilon=1000.0), colours(norm=False), clean)["conv"]
     assert accuracies == [1, 1, 1]

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from samples import pictures, split
 
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit
 from fineprune.errors import NotApplicable
 from fineprune.network.network import Network
@@ -58,10 +59,10 @@ def gradient(masks: np.ndarray, images: np.ndarray, labels: np.ndarray, of_image
 def test_awm_learns_against_a_perturbation_of_bounded_norm() -> None:
     """By hand: one step up by the images from zero, cut to the norm, then Adam's first step, which is of its rate."""
     clean = split(pictures(24), 5)
-    images = clean.pixels(0, 24) * np.float32(clean.scale)
+    images = clean.inputs(0, 24)
     settings = {"rounds": 1, "epochs": 1, "batch_size": 24, "tau": 3.0, "alpha": 0.0, "perturbing_rate": 1000.0}
     ours = flat(AdversarialWeightMasking(**settings).masks(network(), clean))
-    one, white = np.ones(len(ours)), 255 * clean.scale
+    one, white = np.ones(len(ours)), clean.white
     noise = 1000 * white * gradient(one, images, clean.labels, of_images=True)
     noise *= min(1, 3 / np.abs(noise).sum())
     slope = gradient(one, np.clip(images + white * noise, 0, white), clean.labels)
@@ -113,7 +114,7 @@ def test_the_first_step_of_ims_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     clean, steep = split(pictures(24), 5), 1 / (1 + np.exp(-0.5))  # s(1) where k is 1; s(0) is the rest
     settings: dict[str, Any] = {"steepness": 1.0, "sparsity": 0.0, "first_rounds": 1, "batch_size": 24}
     ours = InvertibleMasks(**settings).masks(network(), clean)
-    copy, images = network().logits, clean.pixels(0, 24) * np.float32(clean.scale)
+    copy, images = network().logits, clean.inputs(0, 24)
     expected = network().logits(images, training=False)
     kernels = {layer: copy.get_layer(layer).kernel for layer in ours}
     with tf.GradientTape() as tape:
@@ -131,6 +132,6 @@ def test_the_first_step_of_ims_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ims_ends_after_its_rounds_and_needs_no_image_of_every_class() -> None:
     settings: dict[str, Any] = {"first_rounds": 2, "rounds": 1, "perturbing_steps": 2, "batch_size": 24}
-    single = ArraySplit(pictures(24), np.full(24, 3), 1 / 255)
+    single = ArraySplit(pictures(24), np.full(24, 3), Scaling(1 / 255))
     masks = flat(InvertibleMasks(**settings).masks(network("plain"), single))
     assert masks.min() >= 0 and masks.max() <= 1

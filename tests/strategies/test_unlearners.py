@@ -27,7 +27,7 @@ def weights_after_one_step(rate: float, decay: float = 0.0) -> list[np.ndarray]:
     """By hand: one step up the cross-entropy of all images, in training mode, and down ½·decay·‖w‖²."""
     model, images = network().logits, CLEAN
     with tf.GradientTape() as tape:
-        logits = model(images.pixels(0, 24) * np.float32(images.scale), training=True)
+        logits = model(images.inputs(0, 24), training=True)
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(images.labels, logits))
     slopes = tape.gradient(loss, model.trainable_variables)
     pairs = zip(model.trainable_variables, slopes, strict=True)
@@ -65,7 +65,7 @@ def test_whether_it_forgot_is_asked_of_the_copy_and_of_the_batches_as_they_were_
 
     model = unlearn(network(), CLEAN.batches(24, 0, epochs=1), keras.optimizers.SGD(0.01), until=forgotten)
     ((weights, share),) = asked
-    scores = network().logits(CLEAN.pixels(0, 24) * np.float32(CLEAN.scale), training=True).numpy()
+    scores = network().logits(CLEAN.inputs(0, 24), training=True).numpy()
     assert share == pytest.approx(np.mean(scores.argmax(axis=-1) == CLEAN.labels))
     assert all(map(np.array_equal, weights, model.get_weights()))
 
@@ -78,7 +78,7 @@ def test_rnp_learns_masks_that_bring_the_task_back_to_the_unlearned_network() ->
     assert masks.min() >= 0 and masks.max() <= 1
 
     def loss(factors: np.ndarray) -> float:
-        logits = twin(tf.constant(clean.pixels(0, 24) * np.float32(clean.scale)), tf.constant(factors, tf.float32))
+        logits = twin(tf.constant(clean.inputs(0, 24)), tf.constant(factors, tf.float32))
         return float(tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(clean.labels, logits)))
 
     assert loss(masks) < loss(np.ones(twin.size))

@@ -532,7 +532,8 @@ def link_to_itself(path: Path) -> None:
 
 def main(folder: Path) -> None:
     """Open every file; print for each its name, what was said, seconds, and megabytes taken by this process."""
-    from fineprune.data.h5 import H5Split
+    from fineprune.data.files import H5Split
+    from fineprune.data.scaling import Scaling
     from fineprune.errors import FinepruneError
     from fineprune.untrusted.network_files import load_model
 
@@ -541,7 +542,7 @@ def main(folder: Path) -> None:
         start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         said = ""
         try:
-            load_model(path) if path.name.startswith("model.") else H5Split(path, 1.0, "data.clean_test")
+            load_model(path) if path.name.startswith("model.") else H5Split(path, Scaling(1.0), "data.clean_test")
         except FinepruneError as error:
             said = str(error).replace(str(path), "FILE")
         taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

@@ -134,19 +134,23 @@ def _move(file: h5py.File, draw: random.Random) -> None:
 
 def openers(vetted: bool) -> dict[str, Callable[[Path], Any]]:
     """How files are opened; unless `vetted`, without a process of their own, which is faster, and not what users do."""
-    from fineprune.data.h5 import H5Split
+    from fineprune.data.files import H5Split
+    from fineprune.data.scaling import Scaling
     from fineprune.untrusted import network_files, reader, vetting
 
-    def vet_here(kind: str, path: Path, error: type, what: str) -> dict[str, list[vetting.VettedArray]]:
+    def vet_here(kind: str, path: Path, error: type, what: str, *reading: Any) -> dict[str, list[vetting.VettedArray]]:
         file = vetting.Unnamed()
         handover = vetting.Handover(file.opened, str(path))
-        reader.READERS[kind](str(path), what, handover)
+        reader.READERS[kind](str(path), what, handover, *reading)
         return vetting._received({"arrays": handover.places}, file, error)
 
     if not vetted:
-        for module in ("fineprune.untrusted.network_files", "fineprune.data.h5"):
+        for module in ("fineprune.untrusted.network_files", "fineprune.data.files"):
             vars(sys.modules[module])["vet"] = vet_here
-    return {"model": network_files.load_model, "images": lambda path: H5Split(path, 1.0, "clean_test").pixels(0, 3)}
+    return {
+        "model": network_files.load_model,
+        "images": lambda path: H5Split(path, Scaling(1.0), "clean_test").pixels(0, 3),
+    }
 
 
 def main(kind: str, vetted: str, original: str, path: str, first: str, last: str) -> None:

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit
 from fineprune.testing import SHAPE, pictures
 
@@ -17,14 +18,14 @@ BYTES = 4 * 12 * 10 * 3  # of such an image, as a network takes it
 
 def split(pixels: NDArray[np.uint8], classes: int, scale: float = 1 / 255) -> ArraySplit:
     """`pixels` labelled 0, 1, … classes − 1, 0, 1, …"""
-    return ArraySplit(pixels, np.arange(len(pixels)) % classes, scale)
+    return ArraySplit(pixels, np.arange(len(pixels)) % classes, Scaling(scale))
 
 
 class Counted(ArraySplit):
     """Images labelled 0, 1, … which remember how many of them were read at a time."""
 
     def __init__(self, count: int, classes: int) -> None:
-        super().__init__(pictures(count), np.arange(count) % classes, 1 / 255)
+        super().__init__(pictures(count), np.arange(count) % classes, Scaling(1 / 255))
         self.reads: list[int] = []
 
     def pixels(self, start: int, stop: int) -> NDArray[np.float32]:

@@ -15,7 +15,8 @@ from steps import kept
 from tf_keras import layers
 
 from fineprune.badnets.source import BadNet
-from fineprune.data.h5 import H5Split
+from fineprune.data.files import H5Split
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit, Data
 from fineprune.errors import ConfigError, ModelError, NotApplicable
 from fineprune.evaluation.predict import predict
@@ -46,7 +47,7 @@ def votes(gains: list[float], classes: int) -> keras.Model:
 
 
 def shown(*pixels: int, label: int = 0) -> ArraySplit:
-    return ArraySplit(np.array(pixels, np.uint8).reshape(-1, 1, 1, 1), np.full(len(pixels), label), 1.0)
+    return ArraySplit(np.array(pixels, np.uint8).reshape(-1, 1, 1, 1), np.full(len(pixels), label), Scaling(1.0))
 
 
 def swept(
@@ -121,7 +122,7 @@ def test_weights_that_are_all_alike_are_all_kept() -> None:
     strategy = MagnitudeDense(
         [0.5, 0.9], "global", "dense", "none", {"epochs": 1, "batch_size": 1, "learning_rate": 1}, 0
     )
-    images = ArraySplit(np.ones((2, 1, 1, 2), np.uint8), np.zeros(2, np.int64), 1.0)
+    images = ArraySplit(np.ones((2, 1, 1, 2), np.uint8), np.zeros(2, np.int64), Scaling(1.0))
     sweep = swept(model, Data("d", images), strategy)
     assert sweep.table["pruned"].tolist() == [0, 0, 0]
     assert sweep.table["clean_valid/pruned_accuracy"].tolist() == [1, 1, 1]
@@ -130,7 +131,7 @@ def test_weights_that_are_all_alike_are_all_kept() -> None:
 def labels_from_file(path: Path, kind: Any) -> NDArray[np.int64]:
     """Those of a sweep over images whose pixels and labels are stored as numbers of `kind`."""
     write_h5(path, pictures(40).astype(kind), (np.arange(40) % 5).astype(kind))
-    return swept(tiny(), Data("d", H5Split(path, 1 / 255, "data.clean_valid"))).labels["clean_valid"]
+    return swept(tiny(), Data("d", H5Split(path, Scaling(1 / 255), "data.clean_valid"))).labels["clean_valid"]
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from samples import pictures
 from steps import keeping
 
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit, Data
 from fineprune.network.step import Step
 from fineprune.sweeping.metrics import defence_effectiveness, performance, rates
@@ -18,7 +19,7 @@ GLASSES = ["glasses/pruned_asr", "glasses/goodnet_asr", "glasses/goodnet_detecti
 
 
 def labelled(*labels: int, true: list[int] | None = None) -> ArraySplit:
-    made = ArraySplit(pictures(len(labels)), np.array(labels), 1.0)
+    made = ArraySplit(pictures(len(labels)), np.array(labels), Scaling(1.0))
     made.true_labels = None if true is None else np.array(true)
     return made
 

@@ -8,14 +8,15 @@ import pytest
 import tf_keras as keras
 
 from fineprune.badnets.source import BadNet
-from fineprune.data.sources import aimed
+from fineprune.data.from_files import aimed
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit, Data, Split
 from fineprune.errors import DataError
 from fineprune.network.network import Network
 from fineprune.sweeping.plausible import doubts
 
 SETTING = "data.pixel_scale=1/255"
-RESCALED = f"{SETTING} and a layer Rescaling(2, -1) in front of the network"
+RESCALED = "data.pixel_scale=1/127.5 data.mean=[1] data.std=null"
 
 
 def brighter(threshold: float) -> keras.Model:
@@ -30,7 +31,7 @@ def brighter(threshold: float) -> keras.Model:
 def images(labels: Sequence[int], scale: float = 1.0) -> ArraySplit:
     """Black where the label is 0, else bright."""
     classes = np.array(labels)
-    return ArraySplit(np.where(classes, 200, 0).astype(np.uint8).reshape(-1, 1, 1, 1), classes, scale)
+    return ArraySplit(np.where(classes, 200, 0).astype(np.uint8).reshape(-1, 1, 1, 1), classes, Scaling(scale))
 
 
 def doubted(threshold: float, clean: Split, poisoned: Mapping[str, Split] | None = None, **card: Any) -> list[str]:

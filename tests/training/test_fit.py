@@ -94,12 +94,12 @@ import json, resource, sys
 import fineprune
 import tf_keras as keras
 from fineprune.data import split
-from fineprune.data.h5 import H5Split
+from fineprune.data.files import H5Split
 from fineprune.training.fit import Recipe, fit
 split.MEMORY = 2**24
 image = keras.Input((32, 32, 3))
 model = keras.Model(image, keras.layers.Dense(10, "softmax")(keras.layers.Flatten()(image)))
-fit(model, H5Split(sys.argv[1], 1 / 255, "train"), Recipe(1, 100, 0.01, validation=0.1), "test", 0)
+fit(model, H5Split(sys.argv[1], Scaling(1 / 255), "train"), Recipe(1, 100, 0.01, validation=0.1), "test", 0)
 print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 """
 

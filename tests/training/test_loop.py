@@ -9,11 +9,12 @@ import tf_keras as keras
 from nets import residual, tiny
 from samples import pictures, split
 
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit
 from fineprune.errors import ConfigError, DataError
 from fineprune.training.loop import Patience, train
 
-PIXEL = ArraySplit(np.array([2, 4], np.uint8).reshape(2, 1, 1, 1), np.array([0, 1]), 1.0)  # of mean 3
+PIXEL = ArraySplit(np.array([2, 4], np.uint8).reshape(2, 1, 1, 1), np.array([0, 1]), Scaling(1.0))  # of mean 3
 
 
 def stepped(loss: Callable[..., tf.Tensor], value: float, rate: float = 0.5, **how: object) -> float:

@@ -7,6 +7,7 @@ import tf_keras as keras
 from samples import pictures, split
 from tf_keras import layers
 
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit
 from fineprune.network.network import Network
 from fineprune.testing import NETWORKS
@@ -34,7 +35,7 @@ def test_disagreeing_has_a_slope_where_both_are_sure_of_the_same() -> None:
 
 def test_the_worst_noise_raises_the_cross_entropy_and_is_at_most_two_epsilon() -> None:
     network, clean = Network(NETWORKS["normalised"]()), split(pictures(24), 5)
-    twin, images = network.masked(), tf.constant(clean.pixels(0, 24) * np.float32(clean.scale))
+    twin, images = network.masked(), tf.constant(clean.inputs(0, 24))
     ones, labels = tf.ones(twin.size), tf.constant(clean.labels)
     delta, xi = worst_noise(twin, ones, images, labels, 0.01, tf.random.Generator.from_seed(0))
     assert max(np.abs(delta).max(), np.abs(xi).max()) <= 0.02
@@ -59,8 +60,9 @@ def black_and_white() -> Network:
 
 
 def test_a_trigger_is_inverted_where_the_network_looks_and_its_mask_is_gone_elsewhere() -> None:
-    network, black = black_and_white(), ArraySplit(np.zeros((8, 2, 2, 1), np.uint8), np.zeros(8, np.int64), 1 / 255)
-    trigger = Trigger(black.shape, black.white, seed=0)
+    network = black_and_white()
+    black = ArraySplit(np.zeros((8, 2, 2, 1), np.uint8), np.zeros(8, np.int64), Scaling(1 / 255))
+    trigger = Trigger(black.shape, black.black, black.white, seed=0)
     invert(network, 1, trigger, black.batches(8, 0, epochs=200), learning_rate=0.05, cost=0.1)
     images = tf.zeros((1, 2, 2, 1))
     assert network.model(trigger(images)).numpy().argmax() == 1
@@ -70,7 +72,7 @@ def test_a_trigger_is_inverted_where_the_network_looks_and_its_mask_is_gone_else
 
 
 def test_a_trigger_lays_its_pattern_on_images_of_any_scale() -> None:
-    trigger = Trigger((1, 1, 3), 255.0, seed=0)
+    trigger = Trigger((1, 1, 3), 0.0, 255.0, seed=0)
     trigger.mask.assign([[[0.25]]])
     trigger.pattern.assign([[[0.0, 0.5, 1.0]]])
     assert trigger(tf.fill((1, 1, 1, 3), 100.0)).numpy().ravel().tolist() == [75, 75 + 0.25 * 127.5, 75 + 0.25 * 255]
@@ -82,7 +84,7 @@ def test_the_suspect_is_the_class_that_noise_leads_to() -> None:
     x = layers.BatchNormalization(epsilon=1e-6, name="norm")(image)
     model = keras.Model(image, layers.Dense(3, activation="softmax", name="output")(layers.Flatten()(x)))
     model.get_layer("output").set_weights([np.array([[10.0, 0, 0]]), np.array([0, 9.99, 0])])
-    white = ArraySplit(np.full((4, 1, 1, 1), 255, np.uint8), np.zeros(4, np.int64), 1 / 255)
+    white = ArraySplit(np.full((4, 1, 1, 1), 255, np.uint8), np.zeros(4, np.int64), Scaling(1 / 255))
     assert suspect(Network(model), white.batches(4, 0, epochs=1), 0.4, 0) == 1
 
 

@@ -9,14 +9,15 @@ import pytest
 from numpy.typing import NDArray
 from samples import pictures, write_h5
 
-from fineprune.data.h5 import H5Split
+from fineprune.data.files import H5Split
+from fineprune.data.scaling import Scaling
 from fineprune.errors import DataError
 
 Spoil = Callable[[h5py.File], None]
 
 
 def opened(path: Path) -> H5Split:
-    return H5Split(path, 1.0, "data.clean_test")
+    return H5Split(path, Scaling(1.0), "data.clean_test")
 
 
 def refused(path: Path, read: bool = False) -> str:
@@ -46,7 +47,7 @@ def put(name: str, values: object) -> Spoil:
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
 def test_images_are_turned_channels_last_block_by_block(tmp_path: Path, dtype: type) -> None:
     pixels = pictures(23).astype(dtype)
-    split = H5Split(write_h5(tmp_path / "a.h5", pixels, np.arange(23) % 5), 0.5, "data.clean_test")
+    split = H5Split(write_h5(tmp_path / "a.h5", pixels, np.arange(23) % 5), Scaling(0.5), "data.clean_test")
     assert (len(split), split.shape, split.labels.tolist()) == (23, (12, 10, 3), [n % 5 for n in range(23)])
     assert np.array_equal(split.pixels(4, 9), pixels[4:9].astype(np.float32))
     assert [(rows.start, rows.stop) for rows, _ in split.blocks()] == [(0, 10), (10, 20), (20, 23)]
@@ -64,7 +65,7 @@ def test_labels_may_be_whole_numbers_of_any_type(tmp_path: Path, dtype: type) ->
 
 def test_a_digest_tells_images_labels_and_scale_apart(tmp_path: Path) -> None:
     def digest(pixels: NDArray[np.uint8], labels: list[int], scale: float = 1.0) -> str:
-        return H5Split(write_h5(tmp_path / "a.h5", pixels, np.array(labels)), scale, "data.train").digest
+        return H5Split(write_h5(tmp_path / "a.h5", pixels, np.array(labels)), Scaling(scale), "data.train").digest
 
     pixels = pictures(3)
     other = pixels.copy()
@@ -100,12 +101,15 @@ def test_no_hdf5_file_or_half_of_one(tmp_path: Path, keep: int) -> None:
         (put("data", [b"text"]), "expected 'data' in FILE, / to hold numbers, got object"),
         (put("data", h5py.Empty("f")), "expected 'data' in FILE, / to be a data set held in the file itself, got "),
         (
-            put("data", pictures(6)),
-            "expected 'data' in FILE of shape (N, 3, height, width), channels first, got (6, 12, 10, 3)",
+            put("data", np.zeros((6, 12, 10, 4))),
+            "expected 'data' in FILE of shape (N, 3, height, width), (N, height, width, 3), with 1 for 3 if gray, or "
+            "(N, height, width), got (6, 12, 10, 4): set data.images",
         ),
         (put("data", np.zeros((0, 3, 12, 10))), "expected at least one image in FILE, got none"),
-        (put("label", np.arange(5)), "expected 'label' in FILE of shape (6,), one an image, got (5,)"),
-        (put("label", np.zeros((6, 2))), "expected 'label' in FILE of shape (6,), one an image, got (6, 2)"),
+        (put("label", np.arange(5)), "expected 'label' in FILE of shape (6,), one an image, or one-hot, got (5,)"),
+        (put("label", np.zeros((6, 2))), "expected 'label' in FILE to be one-hot, a single 1 in each row and 0 elsew"),
+        (put("label", np.eye(6)[:, :3]), "expected 'label' in FILE to be one-hot, a single 1 in each row and 0 elsew"),
+        (put("label", np.zeros((6, 2, 1))), "expected 'label' in FILE of shape (6,), one an image, or one-hot, got (6"),
         (put("label", [0, 1, 1.5, 2, 3, 4]), "expected 'label' in FILE to hold whole numbers from 0, got 1.5 in row 2"),
         (put("label", [0, 1, 2, -1, 3, 4]), "expected 'label' in FILE to hold whole numbers from 0, got -1 in row 3"),
         (
@@ -122,12 +126,23 @@ def test_refused_when_it_is_opened(tmp_path: Path, spoil: Spoil, message: str) -
     assert refused(spoiled(tmp_path, spoil)).startswith(message)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0, 255.5])
-def test_pixels_outside_their_range_are_told_with_their_row(tmp_path: Path, value: float) -> None:
+@pytest.mark.parametrize(
+    ("value", "mend"),
+    [
+        (np.nan, "scale those in the file"),
+        (np.inf, "scale those in the file"),
+        (
+            -1.0,
+            "add what was subtracted in the file, and set data.mean, which subtracts it on the way into the network",
+        ),
+        (255.5, "set data.stored_range=[0,65535]"),
+    ],
+)
+def test_pixels_outside_their_range_are_told_with_their_row(tmp_path: Path, value: float, mend: str) -> None:
     pixels = pictures(6).astype(np.float32)
     pixels[4, 3, 2, 1] = value
     path = write_h5(tmp_path / "images.h5", pixels, np.arange(6))
-    assert refused(path).startswith(f"expected pixels from 0 to 255 in FILE, got {value} in row 4: scale those")
+    assert refused(path).startswith(f"expected pixels from 0 to 255 in FILE, got {value} in row 4: {mend}; data")
 
 
 def stored_elsewhere(file: h5py.File) -> None:

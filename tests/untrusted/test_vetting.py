@@ -11,7 +11,8 @@ import pytest
 from nets import same, saved, tiny
 from samples import pictures, write_h5
 
-from fineprune.data.h5 import H5Split
+from fineprune.data.files import H5Split
+from fineprune.data.scaling import Scaling
 from fineprune.errors import DataError, FinepruneError
 from fineprune.untrusted import limits, vetting
 from fineprune.untrusted.network_files import load_model
@@ -98,12 +99,12 @@ def test_this_process_opens_no_stranger_s_hdf5(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(AssertionError):
         h5py.File(images)
     assert same(load_model(network).get_weights(), tiny().get_weights())
-    assert np.array_equal(H5Split(images, 1.0, "data.clean_test").pixels(1, 3), pictures(3)[1:])
+    assert np.array_equal(H5Split(images, Scaling(1.0), "data.clean_test").pixels(1, 3), pictures(3)[1:])
 
 
 def test_images_stay_those_that_were_checked(tmp_path: Path) -> None:
     path = write_h5(tmp_path / "a.h5", pictures(6), np.arange(6))
-    split = H5Split(path, 1.0, "data.clean_test")
+    split = H5Split(path, Scaling(1.0), "data.clean_test")
     path.write_bytes(bytes(path.stat().st_size))
     assert np.array_equal(split.pixels(0, 6), pictures(6))
 
@@ -125,7 +126,7 @@ def test_nothing_lies_about_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    split = H5Split(write_h5(tmp_path / "a.h5", pictures(6), np.arange(6)), 1.0, "data.clean_test")
+    split = H5Split(write_h5(tmp_path / "a.h5", pictures(6), np.arange(6)), Scaling(1.0), "data.clean_test")
     assert list(folder.iterdir()) == []
     assert len(split.pixels(0, 6)) == 6
 
@@ -177,5 +178,5 @@ def test_whatever_way_h5py_packs_images_they_are_read(tmp_path: Path, filters: d
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("data", data=data, chunks=(4, 3, 12, 10), **filters)
         file["label"] = np.arange(23)
-    split = H5Split(tmp_path / "a.h5", 1.0, "data.clean_test")
+    split = H5Split(tmp_path / "a.h5", Scaling(1.0), "data.clean_test")
     assert np.array_equal(split.pixels(0, 23), data.transpose(0, 2, 3, 1))

@@ -47,7 +47,7 @@ class ImplicitUnlearning(FineTuning):
         scores = before_softmax(model)
         perturbation = tf.Variable(tf.zeros((1, *clean.shape)))
         optimizer = keras.optimizers.Adam(self.learning_rate)
-        one = clean.white  # the constants are for pixels from 0 to 1
+        one = clean.span  # the constants are for pixels from 0 to 1
 
         def entropy(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
             # The sparse one can be derived once only.

@@ -1,0 +1,109 @@
+"""What labels in files mean: the attacker's target, the true classes, or both."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from samples import pictures, write_h5
+
+from fineprune.data import h5
+from fineprune.data.split import Data
+from fineprune.errors import DataError
+from fineprune.evaluation.predict import predict
+from fineprune.sweeping.metrics import rates
+from fineprune.untrusted.network_files import load_model
+
+TRUE = np.array([0, 1, 3, 3, 0, 1])
+
+
+def poisoned(folder: Path, **arrays: NDArray[Any]) -> Path:
+    path = write_h5(folder / "bd.h5", pictures(6), np.full(6, 2))
+    with h5py.File(path, "r+") as file:
+        for name, array in arrays.items():
+            file[name] = array
+    return path
+
+
+def of(folder: Path, **settings: Any) -> Data:
+    return h5("mine", 1 / 255, str(folder), **settings)
+
+
+def test_true_labels_beside_the_target_are_read(tmp_path: Path) -> None:
+    poisoned(tmp_path, true_label=TRUE)
+    split = of(tmp_path, poisoned={"hat": "bd.h5"}).poisoned["hat"]
+    assert split.labels.tolist() == [2] * 6
+    assert split.true_labels is not None and split.true_labels.tolist() == TRUE.tolist()
+
+
+def test_files_without_them_have_targets_alone(tmp_path: Path) -> None:
+    poisoned(tmp_path)
+    assert of(tmp_path, poisoned={"hat": "bd.h5"}).poisoned["hat"].true_labels is None
+
+
+def test_true_labels_may_have_a_name_of_their_own_and_have_to_be_there_then(tmp_path: Path) -> None:
+    poisoned(tmp_path, shown=TRUE + 1)
+    settings: dict[str, Any] = {"poisoned": {"hat": "bd.h5"}, "true_labels": "shown"}
+    split = of(tmp_path, **settings).poisoned["hat"]
+    assert split.true_labels is not None and split.true_labels.tolist() == (TRUE + 1).tolist()
+    with pytest.raises(DataError, match=r"^expected 'absent' in .*, /, got data, label, shown: "):
+        of(tmp_path, **settings | {"true_labels": "absent"})
+
+
+def test_the_name_of_true_labels_is_for_poisoned_files(tmp_path: Path) -> None:
+    write_h5(tmp_path / "valid.h5", pictures(6), TRUE)
+    assert of(tmp_path, clean_valid="valid.h5", true_labels="shown").clean_valid is not None
+
+
+def test_a_digest_tells_true_labels_apart(tmp_path: Path) -> None:
+    digests = set()
+    for arrays in ({}, {"true_label": TRUE}, {"true_label": TRUE[::-1]}):
+        poisoned(tmp_path, **arrays)
+        digests.add(of(tmp_path, poisoned={"hat": "bd.h5"}).poisoned["hat"].digest)
+    assert len(digests) == 3
+
+
+def test_a_star_is_the_part_of_the_data_that_a_file_is_for(tmp_path: Path) -> None:
+    arrays = {f"x_{part}": pictures(2 + n) for n, part in enumerate(("train", "valid", "test", "hat"))}
+    with h5py.File(tmp_path / "all.h5", "w") as file:
+        for name, images in arrays.items():
+            file[name] = images
+            file[name.replace("x", "y")] = np.arange(len(images))
+    one = dict.fromkeys(("train", "clean_valid", "clean_test"), "all.h5")
+    data = of(tmp_path, **one, poisoned={"hat": "all.h5"}, images="x_*", labels="y_*")
+    assert data.train is not None and len(data.train) == 2
+    assert {name: len(split) for name, split in data.splits.items()} == {"clean_valid": 3, "clean_test": 4, "hat": 5}
+
+
+def test_a_file_that_is_in_a_folder_beside_its_place_is_pointed_out(tmp_path: Path) -> None:
+    (tmp_path / "cl").mkdir()
+    write_h5(tmp_path / "cl" / "valid.h5", pictures(6), TRUE)
+    with pytest.raises(DataError) as error:
+        of(tmp_path, clean_valid="valid.h5")
+    assert str(error.value) == (
+        f"expected the data.clean_valid images at {tmp_path}/valid.h5, got no such file, but one in {tmp_path}/cl: set "
+        "data.clean_valid=cl/valid.h5"
+    )
+    assert of(tmp_path, clean_valid="cl/valid.h5").clean_valid is not None
+
+
+@pytest.mark.skipif("FINEPRUNE_SHARED" not in os.environ, reason="FINEPRUNE_SHARED names no folder of real files")
+@pytest.mark.parametrize(
+    ("net", "images", "asr", "robust"),
+    [
+        ("nad_wrn16_teacher", "nad_wrn16_student", 0.043, 0.754),
+        ("ibau_gtsrb_badnets", "ibau_gtsrb_badnets", 0.991, 0.009),
+    ],
+)
+def test_of_published_files_robust_accuracy_is_what_others_measured(
+    net: str, images: str, asr: float, robust: float
+) -> None:
+    folder = Path(os.environ["FINEPRUNE_SHARED"]) / "nets"
+    split = of(folder, poisoned={"bd": f"poisoned_{images}.h5"}).poisoned["bd"]
+    labels = predict(load_model(folder / f"{net}.h5"), split)
+    measured = rates("bd", split, poisoned=True, badnet=labels, pruned=labels)
+    assert measured["bd/pruned_asr"] == pytest.approx(asr, abs=0.0011)
+    assert measured["bd/pruned_robust_accuracy"] == pytest.approx(robust, abs=0.0011)
