@@ -13,11 +13,13 @@ from contextlib import suppress
 
 from fineprune.errors import FinepruneError
 from fineprune.untrusted import image_files, limits, stored_weights
+from fineprune.untrusted.pytorch import reading
 from fineprune.untrusted.vetting import Handover, seconds
 
 READERS: dict[str, Callable[[str, str, Handover], None]] = {
     "images": image_files.read,
     "network": stored_weights.read_network,
+    "pytorch": reading.read,
 }
 
 
