@@ -38,7 +38,7 @@ def report_damage(path: str) -> Iterator[None]:
     """Turn what reading a pickle or an archive raises into ModelError."""
     try:
         yield
-    except (FinepruneError, MemoryError):
+    except (FinepruneError, MemoryError, ImportError):
         raise
     except Exception as reason:  # both raise almost any type over a damaged file
         raise ModelError(

@@ -103,8 +103,8 @@ def _checked(name: str, tensor: Tensor, path: str) -> tuple[int, ...]:
                 if 0 in shape or last < count:
                     return shape
     raise ModelError(
-        f"expected tensor '{line(name)[:60]}' in {path} to lie within a storage of numbers, got offset, shape and strides "
-        f"{line(reprlib.repr(tuple(tensor)[1:]))}: get another copy"
+        f"expected tensor '{line(name)[:60]}' in {path} to lie within a storage of numbers, got offset, shape and "
+        f"strides {line(reprlib.repr(tuple(tensor)[1:]))}: get another copy"
     )
 
 
@@ -122,6 +122,7 @@ def _array(content: NDArray[np.uint8], tensor: Tensor) -> NDArray[Any]:
 
 
 def _safetensors(path: str) -> tuple[dict[str, tuple[int, ...]], Arrays]:
+    import ml_dtypes  # noqa: F401  makes bfloat16 known to NumPy
     import safetensors
 
     file = safetensors.safe_open(path, framework="numpy")
