@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import tf_keras as keras
 
 from fineprune.attacks.base import Attack
-from fineprune.badnets import architectures
+from fineprune.badnets.architectures import deepid, resnet
+from fineprune.badnets.architectures.mobilenet import mobilenet_v2
+from fineprune.badnets.architectures.residual import preact_resnet18, resnet18, resnet18_imagenet, wrn
+from fineprune.badnets.architectures.vgg import small_vgg, vgg16_bn, vgg16_bn_imagenet, vgg19_bn, vgg19_bn_imagenet
 from fineprune.data.split import Data
 from fineprune.errors import ConfigError, ModelError
 from fineprune.names import GIVEN
 from fineprune.progress import stage
 from fineprune.untrusted import network_files
 
-ARCHITECTURES = {build.__name__: build for build in (architectures.deepid, architectures.resnet)}
+Architecture = Callable[[tuple[int, int, int], int], keras.Model]
+
+ARCHITECTURES: dict[str, Architecture] = {
+    build.__name__: build
+    for build in (
+        *(deepid, resnet, preact_resnet18, resnet18, resnet18_imagenet, small_vgg, mobilenet_v2),
+        *(vgg16_bn, vgg19_bn, vgg16_bn_imagenet, vgg19_bn_imagenet),
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -66,7 +78,7 @@ class FromFile(Source):
 
 def read_network(path: str, architecture: str, data: Data) -> keras.Model:
     """The network in the file `path`: whole, or weights alone that fit `architecture` at the image size of `data`."""
-    file = network_files.NetworkFile(path, "a network or weights")
+    file = network_files.opened(path, "a network or weights")
     if file.is_whole:
         return file.model()
     model = build(architecture, data, file.classes)
@@ -74,13 +86,22 @@ def read_network(path: str, architecture: str, data: Data) -> keras.Model:
     return model
 
 
-def architecture_named(name: str) -> Any:
-    """The function that builds it; raises ConfigError where there is none of that name."""
-    if name not in ARCHITECTURES:
-        raise ConfigError(
-            f"expected badnet.architecture to be one of {', '.join(ARCHITECTURES)}, got {name!r}: set one of those"
-        )
-    return ARCHITECTURES[name]
+def architecture_named(name: str) -> Architecture:
+    """The function that builds it; raises ConfigError where there is none of that name.
+
+    Wide residual networks, of which there are many, are called wrn_DEPTH_WIDTH.
+    """
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    if sizes := re.fullmatch(r"wrn_(\d{1,4})_(\d{1,4})", name):
+        try:
+            return wrn(int(sizes[1]), int(sizes[2]))
+        except ValueError as reason:
+            raise ConfigError(f"{reason}: set architecture.depth and architecture.width") from reason
+    raise ConfigError(
+        f"expected badnet.architecture to be one of {', '.join(ARCHITECTURES)} and wrn_DEPTH_WIDTH, got {name!r}: "
+        "set one of those"
+    )
 
 
 def build(architecture: str, data: Data, classes: int) -> keras.Model:

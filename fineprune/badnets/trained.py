@@ -129,7 +129,11 @@ class Trained(Source):
             "architecture": self.architecture,
             "recipe": vars(self.recipe),
             "seed": seed,
-            "software": {"code": _code(train, attack), "tensorflow": tf.__version__, "tf_keras": keras.__version__},
+            "software": {
+                "code": _code(self.architecture, train, attack),
+                "tensorflow": tf.__version__,
+                "tf_keras": keras.__version__,
+            },
         }
 
     def _train(self, path: Path, data: Data, attack: Attack, seed: int, settings: dict[str, Any]) -> None:
@@ -163,10 +167,10 @@ def _digests(splits: Mapping[str, Split]) -> dict[str, str]:
     return {name: split.digest for name, split in splits.items()}
 
 
-def _code(train: Split, attack: Attack) -> str:
+def _code(architecture: str, train: Split, attack: Attack) -> str:
     """A hash of the code that decides what a training ends in."""
     classes = map(type, (train, attack, *attack.triggers.values()))
-    roots = ("fineprune.badnets.architectures", "fineprune.badnets.training")
+    roots = (architecture_named(architecture).__module__, "fineprune.badnets.training")
     return code(*roots, *(part.__module__ for part in classes), within=TRAINING)
 
 

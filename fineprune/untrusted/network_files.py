@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from fineprune.errors import ModelError, line
 from fineprune.untrusted import keras_config, limits
+from fineprune.untrusted.pytorch.formats import format_of
+from fineprune.untrusted.pytorch.state_dict import StateDict
 from fineprune.untrusted.vetting import VettedArray, check_is_file, vet
 
 if TYPE_CHECKING:
@@ -23,8 +25,13 @@ def load_model(path: str | Path) -> keras.Model:
 
 
 def load_weights(model: keras.Model, path: str | Path) -> None:
-    """Set the weights of `model` to those of the HDF5 file `path`, layer by layer, by name."""
-    NetworkFile(path, "weights").assign(model)
+    """Set the weights of `model` to those of the file `path`, layer by layer, by name."""
+    opened(path, "weights").assign(model)
+
+
+def opened(path: str | Path, what: str) -> NetworkFile | StateDict:
+    """What is in the file `path`, which messages call `what`: of Keras's in HDF5, or a state dict of PyTorch's."""
+    return StateDict(path, what) if Path(path).is_file() and format_of(path) else NetworkFile(path, what)
 
 
 class NetworkFile:
@@ -108,12 +115,12 @@ def _check_format(path: str | Path, what: str) -> None:
             "load it with the Keras that wrote it, and save it by model.save('NAME.h5')"
         )
     check_is_file(path, ModelError, what)
-    with Path(path).open("rb") as file:
-        if file.read(4) == b"PK\x03\x04":
-            raise ModelError(
-                f"expected {what} at {path} to be an HDF5 file, got an archive, as Keras 3 writes '.keras': "
-                "load it with the Keras that wrote it, and save it by model.save('NAME.h5')"
-            )
+    if format_of(path):
+        raise ModelError(
+            f"expected {what} at {path} to be an HDF5 file, got an archive, as Keras 3 writes '.keras', or a file of "
+            "PyTorch's: save it by model.save('NAME.h5') in the Keras that wrote it, or give it as badnet.weights with "
+            "its architecture"
+        )
 
 
 def _variables(layer: Any) -> list[Any]:

@@ -16,6 +16,7 @@ from fineprune.errors import FinepruneError
 from fineprune.untrusted import limits, stored_weights
 from fineprune.untrusted.images import folder, hdf5_images, npz
 from fineprune.untrusted.images.reading import Reading
+from fineprune.untrusted.pytorch import reading
 from fineprune.untrusted.vetting import Handover, seconds
 
 READERS: dict[str, Callable[..., None]] = {
@@ -23,6 +24,7 @@ READERS: dict[str, Callable[..., None]] = {
     "images": hdf5_images.read,
     "npz": npz.read,
     "network": stored_weights.read_network,
+    "pytorch": reading.read,
 }
 
 

@@ -1,4 +1,8 @@
-"""Networks that are trained here, or whose weights are published without their architecture."""
+"""Networks that are trained here, or whose weights are published without their architecture.
+
+What is trained here by default stands in this file, as ever: a kept network is trained anew where the file of its
+architecture changes. The families that are published for PyTorch have a file each.
+"""
 
 from __future__ import annotations
 

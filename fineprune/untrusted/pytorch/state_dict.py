@@ -1,0 +1,135 @@
+"""A state dict of PyTorch's as weights of a Keras network whose layers have the names of its modules."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from fineprune.errors import ModelError, line, some
+from fineprune.untrusted import limits
+from fineprune.untrusted.vetting import vet
+
+if TYPE_CHECKING:
+    import tf_keras as keras
+    from numpy.typing import NDArray
+
+# What PyTorch calls the weights of a layer.
+SUFFIXES = {
+    "kernel": "weight",
+    "depthwise_kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+COUNTER = "num_batches_tracked"  # of a normalisation: how many batches it was trained on
+# From the axes of PyTorch's kernels, (outputs, inputs, height, width), to those of Keras's, and back.
+TO_KERAS = {"depthwise_kernel": (2, 3, 0, 1), "kernel": (2, 3, 1, 0)}
+TO_PYTORCH = {"depthwise_kernel": (2, 3, 0, 1), "kernel": (3, 2, 0, 1)}
+
+
+class StateDict:
+    """What a process of its own read from the file `path`, which messages call `what`, and checked."""
+
+    is_whole = False
+
+    def __init__(self, path: str | Path, what: str) -> None:
+        arrays = vet("pytorch", path, ModelError, what)
+        self._path = path
+        parallel = all(name.startswith("module.") for name in arrays)  # DataParallel's
+        self._tensors = {
+            name.removeprefix("module.") if parallel else name: stored[0]
+            for name, stored in arrays.items()
+            if name.rpartition(".")[2] != COUNTER
+        }
+        self._last = next((name for name in reversed(self._tensors) if len(self._tensors[name].shape) == 2), None)
+        self._by_layer: dict[str, dict[str, str]] = {}
+        for name in self._tensors:
+            module, _, suffix = name.rpartition(".")
+            self._by_layer.setdefault(self._layer(module), {})[suffix] = name
+
+    @property
+    def classes(self) -> int:
+        """The number of classes: the outputs of the last linear layer."""
+        if self._last is None or not 0 < (classes := self._tensors[self._last].shape[0]) <= limits.CLASSES:
+            raise ModelError(
+                f"expected a linear layer of up to {limits.CLASSES:,} classes at the end of {self._path}, got "
+                f"{line(some(self._tensors, 5))}: is it a classifier?"
+            )
+        return classes
+
+    def model(self) -> NoReturn:
+        """Raise ModelError: a network cannot be told from its tensors."""
+        raise ModelError(
+            f"expected a whole network in {self._path}, got a state dict of PyTorch's: give it as badnet.weights, and "
+            "set architecture"
+        )
+
+    def assign(self, model: keras.Model) -> None:
+        """Set the weights of `model`; raises ModelError, which names the first tensor that differs, unless all fit."""
+        expected = [(layer, variable) for layer in model.layers for variable in layer.weights]
+        names = [self._name(layer, variable, model.name) for layer, variable in expected]
+        if more := [name for name in self._tensors if name not in set(names)]:
+            raise ModelError(
+                f"expected only tensors that {line(model.name)} has in {self._path}, got '{line(more[0])}': set "
+                "another architecture"
+            )
+        for (layer, variable), name in zip(expected, names, strict=True):
+            stored = self._tensors[name].read().astype(np.float32)
+            variable.assign(_to_keras(stored, _kind(variable), _flattened(layer)))
+        for layer in model._flatten_layers():
+            layer.finalize_state()  # a normalisation computes by what it makes of its weights here
+
+    def _layer(self, module: str) -> str:
+        """What the layer of a `module` is called, of letters and digits alone."""
+        if self._last is not None and module == self._last.rpartition(".")[0]:
+            return "output"
+        return _bare(module.replace("downsample", "shortcut"))  # torchvision calls it so
+
+    def _name(self, layer: Any, variable: Any, architecture: str) -> str:
+        """The tensor for a `variable` of `layer`; raises ModelError where it is missing, or has another shape."""
+        suffix, shape = SUFFIXES.get(_kind(variable), _kind(variable)), _pytorch_shape(variable)
+        name = self._by_layer.get(_bare(layer.name), {}).get(suffix)
+        got = None if name is None else self._tensors[name].shape
+        if got != shape or name is None:
+            raise ModelError(
+                f"expected '{line(name or f'{layer.name}.{suffix}')}' of shape {shape} for {line(architecture)} in "
+                f"{self._path}, got {'none' if got is None else got}: set another architecture"
+            )
+        return name
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _kind(variable: Any) -> str:
+    """What Keras calls a weight: `kernel`, `gamma` and so on."""
+    return str(variable.name).split("/")[-1].split(":")[0]
+
+
+def _pytorch_shape(variable: Any) -> tuple[int, ...]:
+    shape = tuple(map(int, variable.shape))
+    if len(shape) == 4:
+        return tuple(shape[axis] for axis in TO_PYTORCH[_kind(variable)])
+    return shape[::-1]
+
+
+def _flattened(layer: Any) -> tuple[int, ...] | None:
+    """The height, width and channels that a dense `layer` takes in as one row; None for other layers."""
+    before = layer.inbound_nodes[0].inbound_layers
+    return tuple(before.input_shape[1:]) if type(before).__name__ == "Flatten" else None
+
+
+def _to_keras(stored: NDArray[np.float32], kind: str, flattened: tuple[int, ...] | None) -> NDArray[np.float32]:
+    """The same weights for Keras. PyTorch flattens channels first, Keras last."""
+    if stored.ndim == 4:
+        return stored.transpose(TO_KERAS[kind])
+    if stored.ndim == 2 and flattened is not None:
+        height, width, channels = flattened
+        return stored.reshape(-1, channels, height, width).transpose(2, 3, 1, 0).reshape(-1, len(stored))
+    return stored.T
