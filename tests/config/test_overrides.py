@@ -139,7 +139,7 @@ WRONG = {
     ),
     "finetune=null": f"expected finetune to be one of {listed('finetune')}, got 'null': set one of those",
     "tracking=false": "expected tracking to be one of mlflow, none, got 'false': set one of those",
-    "architecture=1": "expected architecture to be one of deepid, resnet, got '1': set one of those",
+    "architecture=1": f"expected architecture to be one of {listed('architecture')}, got '1': set one of those",
     "seed=1,2": (
         "expected one value of seed, got '1,2': add -m for a grid, write a list as seed=[1,2], or text as "
         "seed=\"'1,2'\""

@@ -53,8 +53,9 @@ def test_what_keras_3_calls_by_the_name_of_something_else_is_not_taken_for_that(
 @pytest.mark.slow
 def test_the_archive_of_keras_3_is_said_to_be_one(keras3: Path) -> None:
     assert refused(keras3 / "other.keras") == (
-        "expected a network at FILE to be an HDF5 file, got an archive, as Keras 3 writes '.keras': "
-        "load it with the Keras that wrote it, and save it by model.save('NAME.h5')"
+        "expected a network at FILE to be an HDF5 file, got an archive, as Keras 3 writes '.keras', or a file of "
+        "PyTorch's: save it by model.save('NAME.h5') in the Keras that wrote it, or give it as badnet.weights with its "
+        "architecture"
     )
 
 
