@@ -94,10 +94,14 @@ def architecture_named(name: str) -> Architecture:
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
     if sizes := re.fullmatch(r"wrn_(\d{1,4})_(\d{1,4})", name):
+        depth, width = int(sizes[1]), int(sizes[2])
         try:
-            return wrn(int(sizes[1]), int(sizes[2]))
+            return wrn(depth, width)
         except ValueError as reason:
-            raise ConfigError(f"{reason}: set architecture.depth and architecture.width") from reason
+            raise ConfigError(
+                f"expected architecture.depth to be 10, 16, 22, … and architecture.width ≥ 1, got {depth} and {width}: "
+                "set others"
+            ) from reason
     raise ConfigError(
         f"expected badnet.architecture to be one of {', '.join(ARCHITECTURES)} and wrn_DEPTH_WIDTH, got {name!r}: "
         "set one of those"
