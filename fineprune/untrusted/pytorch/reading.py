@@ -125,7 +125,7 @@ def _safetensors(path: str) -> tuple[dict[str, tuple[int, ...]], Arrays]:
     import ml_dtypes  # noqa: F401  makes bfloat16 known to NumPy
     import safetensors
 
-    file = safetensors.safe_open(path, framework="numpy")
+    file: Any = safetensors.safe_open(path, framework="numpy")  # which has no types
     shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  no dictionary
 
     def arrays() -> Iterator[tuple[str, NDArray[Any]]]:
