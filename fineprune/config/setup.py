@@ -71,6 +71,7 @@ def build(settings: DictConfig) -> Experiment:
     held_out = check_held_out(settings.held_out)
     budgets.check(settings.budgets)
     check_quiet(settings.quiet)
+    check_seed(settings.seed)  # before those of the parts, which it is unless they are set
     shift: Shift | None = instantiate(settings.shift, Shift, or_none=True)
     draw = Draw(**settings.draw)
     badnet = obtain_badnet(settings)

@@ -149,7 +149,7 @@ def test_tensors_without_a_linear_layer_are_no_classifier(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", ["wrn_17_1", "wrn_4_1", "wrn_16_0", "wrn_16"])
 def test_a_wide_residual_network_that_there_is_none_of(name: str) -> None:
-    with pytest.raises(ConfigError, match="^expected (a depth of|badnet.architecture to be one of)"):
+    with pytest.raises(ConfigError, match="^expected (architecture.depth to be 10|badnet.architecture to be one of)"):
         architecture_named(name)
 
 

@@ -52,7 +52,11 @@ CONTENT = [
     ),
     ("sweep", [*SWEEP, "data.clean_valid=text.h5"], "to be an HDF5 file, got one that cannot be opened"),
     ("sweep", [*SWEEP, "data.clean_valid=net.h5"], "expected 'data' in net.h5"),
-    ("sweep", [*SWEEP, "data.clean_valid=channels_last.h5"], "channels first, got (12, 12, 10, 3)"),
+    (
+        "sweep",
+        [*SWEEP, "data.clean_valid=channels_last.h5", "data.layout=channels_first"],
+        "set data.layout=channels_last",
+    ),
     ("sweep", [*SWEEP, "data.clean_test=other_size.h5"], "expected images of clean_test to be (12, 10, 3)"),
     (
         "sweep",

@@ -45,7 +45,7 @@ def test_a_sweep_again_in_another_process(tmp_path: Path, settings: list[str]) -
         write_h5(tmp_path / f"{name}.h5", pictures(90, seed=seed), np.arange(90) % 5)
     given = ["badnet=h5", "badnet.model=net.h5", "data=h5", "data.clean_valid=valid.h5", "data.clean_test=test.h5"]
     given += ["data.poisoned.x=poisoned.h5", "tracking=none", "seed=7", *settings]
-    folders = [tmp_path / name for name in ("first", "again")]
+    folders = [tmp_path / name for name in ("one_run", "two_runs")]
     for folder in folders:
         ended = run(tmp_path, "sweep", *given, f"hydra.run.dir={folder.name}")
         assert ended.status == 0, ended.err

@@ -224,7 +224,7 @@ class Broken(ArraySplit):
 
 @pytest.mark.usefixtures("small_blocks")
 def test_an_error_while_reading_arrives_as_it_is_and_leaves_no_thread(model: keras.Model) -> None:
-    images, before = Broken(pictures(40), np.arange(40) % 5, 1 / 255), threading.active_count()
+    images, before = Broken(pictures(40), np.arange(40) % 5, Scaling(1 / 255)), threading.active_count()
     with pytest.raises(DataError, match="^expected pixels, got damage$"):
         predict_steps(Network(model), one_by_one("conv_2", 6), {"images": images}, lambda _: None)
     with pytest.raises(DataError, match="^expected pixels, got damage$"):

@@ -93,7 +93,7 @@ def test_no_plug_in_is_loaded_that_a_file_names(tmp_path: Path) -> None:
     subprocess.run([*run, plain], env=environment, capture_output=True, check=False)
     assert marker.exists(), "h5py itself loads it"
     marker.unlink()
-    ours = f"import fineprune.untrusted.image_files; import h5py; h5py.File({str(path)!r})['data'][0]"
+    ours = f"import fineprune.untrusted.images.hdf5_images; import h5py; h5py.File({str(path)!r})['data'][0]"
     done = subprocess.run([*run, ours], env=environment, capture_output=True, text=True, check=False)
     assert "OSError" in done.stderr
     assert not marker.exists()

@@ -466,7 +466,7 @@ def one_chunk_of_gigabytes(path: Path) -> None:
         file["label"] = [0]
 
 
-@images("expected images of at most 2,097,152 values in FILE, got (3, 1000, 1000)")
+@images("expected images of at most 2,097,152 values in FILE, got (1000, 1000, 3)")
 def large_images(path: Path) -> None:
     with h5py.File(path, "w") as file:
         file.create_dataset("data", (1, 3, 1000, 1000), np.uint8, compression="gzip", data=np.zeros((1, 3, 1000, 1000)))
@@ -491,7 +491,7 @@ def chunk_that_unpacks_to_more_than_it_should(path: Path) -> None:
 @images("expected at most 33,554,432 images in FILE, got 60,000,000")
 def labels_packed_a_thousandfold(path: Path) -> None:
     with h5py.File(path, "w") as file:
-        packed(file, "data", (60_000_000, 3, 1, 1), (30_000_000, 3, 1, 1), bytes(90_000_000))
+        packed(file, "data", (60_000_000, 1, 1, 2), (30_000_000, 1, 1, 2), bytes(60_000_000))
         packed(file, "label", (60_000_000,), (30_000_000,), bytes(30_000_000))
 
 

@@ -95,6 +95,7 @@ import fineprune
 import tf_keras as keras
 from fineprune.data import split
 from fineprune.data.files import H5Split
+from fineprune.data.scaling import Scaling
 from fineprune.training.fit import Recipe, fit
 split.MEMORY = 2**24
 image = keras.Input((32, 32, 3))
