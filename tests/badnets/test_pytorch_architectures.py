@@ -14,6 +14,7 @@ from pytorch.files import tensors, write_legacy, write_zip
 from pytorch.nets import FORWARD, Net, StateDict, as_pytorch
 
 from fineprune.badnets.source import architecture_named, read_network
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit, Data
 from fineprune.errors import ConfigError, ModelError
 from fineprune.network.network import Network
@@ -38,7 +39,9 @@ EACH = [pytest.param(name, marks=() if name in SMALL else pytest.mark.slow) for 
 
 
 def data(height: int, width: int) -> Data:
-    return Data("images", ArraySplit(np.zeros((1, height, width, 3), np.uint8), np.zeros(1, np.int64), 1.0), None)
+    return Data(
+        "images", ArraySplit(np.zeros((1, height, width, 3), np.uint8), np.zeros(1, np.int64), Scaling(1.0)), None
+    )
 
 
 def loaded(state: StateDict, name: str, path: Path, size: tuple[int, int] = (32, 32)) -> keras.Model:

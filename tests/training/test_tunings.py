@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from samples import pictures, split
 from settings import CONF, compose
 
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit, in_memory
 from fineprune.network.network import Network
 from fineprune.network.step import Mask, Scale, Silence, Step
@@ -77,7 +78,7 @@ def test_each_has_a_title_of_its_own() -> None:
 # A linear softmax classifier of two values, whose gradient is written down.
 KERNEL = np.array([[1.0, -2, 0.5], [0.5, 1, -1]])
 PIXELS = ArraySplit(
-    np.array([[3, 1], [1, 2], [2, 2], [0, 1]], np.uint8).reshape(4, 1, 1, 2), np.array([0, 1, 2, 1]), 1.0
+    np.array([[3, 1], [1, 2], [2, 2], [0, 1]], np.uint8).reshape(4, 1, 1, 2), np.array([0, 1, 2, 1]), Scaling(1.0)
 )
 
 
