@@ -95,18 +95,6 @@ class Files:
                     )
 
 
-def files(
-    kind: type[FileSplit],
-    root: str,
-    pixel_scale: float,
-    mean: Any = None,
-    std: Any = None,
-    **images: Any,
-) -> Files:
-    """Files of one `kind` under `root`; the settings are those of `scaling` and, as `images`, of `reading`."""
-    return Files(kind, Path(root), scaling(pixel_scale, mean, std), reading(**images))
-
-
 def check_name(trigger: Any) -> None:
     """Raise ConfigError unless `trigger` can name poisoned images in every table, file and log."""
     if not isinstance(trigger, str) or trigger in RESERVED or not re.fullmatch(r"\w[\w.-]*", trigger, re.ASCII):

@@ -2,54 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from fineprune.checks import Count, Deviations, Levels, Natural, Scale, checked
 from fineprune.data.faces import SplitName, draw_faces
-from fineprune.data.files import H5Split, NpzSplit
-from fineprune.data.from_files import files, scaling
+from fineprune.data.files import FileSplit, H5Split, NpzSplit
+from fineprune.data.from_files import Files, reading, scaling
 from fineprune.data.split import ArraySplit, Data
 from fineprune.progress import stage
 
 
-@checked("data")
-def h5(
-    name: str,
-    pixel_scale: Scale,
-    root: str = ".",
-    clean_valid: str | None = None,
-    clean_test: str | None = None,
-    poisoned: Mapping[str, str | None] | None = None,
-    train: str | None = None,
-    target: Natural | None = None,
-    **images: Any,
-) -> Data:
-    """HDF5 files, relative to `root`. Any may be missing; what needs it says so. `images` are settings of `files`.
+def _of_files(kind: type[FileSplit]) -> Callable[..., Data]:
+    """A function that makes the splits of a data set that lies in files of one `kind`."""
 
-    The labels of poisoned files are the attacker's targets or, where `target` is given, the true classes.
-    """
-    clean = {"clean_valid": clean_valid, "clean_test": clean_test, "train": train}
-    return files(H5Split, root, pixel_scale, **images).data(name, clean, poisoned or {}, target)
+    @checked("data")
+    def data(
+        name: str,
+        pixel_scale: Scale,
+        root: str = ".",
+        clean_valid: str | None = None,
+        clean_test: str | None = None,
+        poisoned: Mapping[str, str | None] | None = None,
+        train: str | None = None,
+        target: Natural | None = None,
+        mean: Levels | None = None,
+        std: Deviations | None = None,
+        **images: Any,
+    ) -> Data:
+        """Files, relative to `root`. Any may be missing; what needs it says so. `images` are settings of `reading`.
+
+        The labels of poisoned files are the attacker's targets or, where `target` is given, the true classes.
+        """
+        files = Files(kind, Path(root), scaling(pixel_scale, mean, std), reading(**images))
+        clean = {"clean_valid": clean_valid, "clean_test": clean_test, "train": train}
+        return files.data(name, clean, poisoned or {}, target)
+
+    return data
 
 
-@checked("data")
-def npz(
-    name: str,
-    pixel_scale: Scale,
-    root: str = ".",
-    clean_valid: str | None = None,
-    clean_test: str | None = None,
-    poisoned: Mapping[str, str | None] | None = None,
-    train: str | None = None,
-    target: Natural | None = None,
-    **images: Any,
-) -> Data:
-    """The same of NumPy's .npz files."""
-    clean = {"clean_valid": clean_valid, "clean_test": clean_test, "train": train}
-    return files(NpzSplit, root, pixel_scale, **images).data(name, clean, poisoned or {}, target)
+h5 = _of_files(H5Split)
+npz = _of_files(NpzSplit)
 
 
 @checked("data")

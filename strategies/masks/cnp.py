@@ -65,10 +65,8 @@ class ContrastiveNeuronPruning(NormStrategy):
         self.inverting_epochs = inverting_epochs
 
     def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
-        twin, trigger = (
-            network.masked(Scale, batch_statistics=True),
-            Trigger(clean.shape, clean.black, clean.white, self.seed),
-        )
+        twin = network.masked(Scale, batch_statistics=True)
+        trigger = Trigger(clean.shape, clean.black, clean.white, self.seed)
         masks, ones, random = twin.masks(), tf.ones(twin.size), tf.random.Generator.from_seed(self.seed)
         target = suspect(network, clean.batches(self.batch_size, self.seed, epochs=5), self.epsilon, self.seed)
         batches = clean.batches(self.batch_size, self.seed, epochs=self.inverting_epochs)

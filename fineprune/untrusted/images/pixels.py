@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from fineprune.errors import DataError
 from fineprune.untrusted.images.reading import PIXELS, Stored
@@ -61,7 +62,6 @@ def resized(parts: Iterable[Pixels], height: int, width: int) -> Iterator[Pixels
 
     By Pillow's bilinear filter, which averages where it makes them smaller: what torchvision's Resize does to files.
     """
-    from PIL import Image  # only where it is asked for, since the reader starts for each file
 
     def plane(values: Pixels) -> Pixels:
         exact = values if values.dtype == np.uint8 else values.astype(np.float32)
