@@ -20,7 +20,7 @@ from fineprune.config.choices import CONF
 from fineprune.config.grids import grid_name
 from fineprune.config.instantiate import flat, instantiate
 from fineprune.data.draw import Draw
-from fineprune.data.shift import Shift, Shifted
+from fineprune.data.shift import Shift
 from fineprune.data.split import Data
 from fineprune.errors import without_secrets
 from fineprune.files import write_text
@@ -77,7 +77,7 @@ def build(settings: DictConfig) -> Experiment:
     badnet = obtain_badnet(settings)
     if clean := badnet.data.clean_valid:
         drawn = draw.of(clean)
-        badnet = replace(badnet, data=replace(badnet.data, clean_valid=Shifted(drawn, shift) if shift else drawn))
+        badnet = replace(badnet, data=replace(badnet.data, clean_valid=shift.of(drawn) if shift else drawn))
     choices = HydraConfig.get().runtime.choices
     tags = {
         "strategy": names.titled(choices["strategy"], strategy.variant),

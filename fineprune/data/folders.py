@@ -11,7 +11,7 @@ from fineprune.checks import Deviations, Levels, Natural, Scale, Seed, Share, Si
 from fineprune.data.files import FolderSplit
 from fineprune.data.from_files import Files, scaling
 from fineprune.data.split import Data, hold_out
-from fineprune.errors import DataError, plain, some
+from fineprune.errors import ConfigError, DataError, plain, some
 from fineprune.untrusted.images.reading import Reading
 
 
@@ -38,8 +38,13 @@ def image_folder(
     """
     clean = {"train": train, "clean_valid": clean_valid, "clean_test": clean_test}
     triggers = {key: folder for key, folder in (poisoned or {}).items() if folder is not None}
-    folders = [Path(root) / folder for folder in (*clean.values(), *triggers.values()) if folder is not None]
-    classes = _classes(folders)
+    numbering = [folder for folder in clean.values() if folder is not None]
+    if triggers and not numbering:
+        raise ConfigError(
+            "expected data.train, data.clean_valid or data.clean_test, whose folders number the classes, got "
+            "data.poisoned alone: set one of them"
+        )
+    classes = _classes([Path(root) / folder for folder in (*numbering, *triggers.values())])
     if classes:
         listed = some(f"{number} {plain(each)}" for number, each in enumerate(classes))
         print(f"classes of data.root={plain(root)}: {listed}", file=sys.stderr)
@@ -69,7 +74,7 @@ def _names(folder: Path) -> list[str]:
     except OSError as reason:
         raise DataError(
             f"expected a folder of images at {folder}, got: {os.strerror(reason.errno or 0)}: put it there or set "
-            "another path"
+            "another path, or null where there is none"
         ) from reason
     if not names:
         raise DataError(f"expected folders in {folder}, one for each class, got none: set data.root to another folder")

@@ -18,7 +18,7 @@ from fineprune.errors import ConfigError, DataError
 from fineprune.untrusted.images.reading import PIXELS, Reading
 
 RESERVED = {"clean_valid", "clean_test", "train"}
-# What * stands for in data.images and data.labels, where one file holds several splits.
+# What * stands for in data.images, data.labels and data.true_labels, where one file holds several splits.
 PARTS = {"clean_valid": "valid", "clean_test": "test", "train": "train"}
 
 
@@ -32,7 +32,7 @@ def scaling(pixel_scale: Scale, mean: Levels | None = None, std: Deviations | No
 def reading(
     images: str = Reading.images,
     labels: str = Reading.labels,
-    true_labels: str = Reading.true_labels,
+    true_labels: str | None = Reading.true_labels,
     layout: Literal["auto", "channels_first", "channels_last"] = "auto",
     first_label: Natural = 0,
     stored_range: Range = PIXELS,
@@ -66,12 +66,13 @@ class Files:
         triggers = {key: file for key, file in poisoned.items() if file is not None}
         for key in triggers:
             check_name(key)
+            self._check_has_a_place(key)
         splits = {key: self._clean(file, key) for key, file in clean.items() if file is not None}
         attacked = {key: self._poisoned(file, key, target) for key, file in triggers.items()}
         return Data(name, **splits, poisoned=attacked)
 
     def _clean(self, file: str, key: str) -> Split:
-        return self._split(file, PARTS[key], f"data.{key}", replace(self.reading, true_labels=Reading.true_labels))
+        return self._split(file, PARTS[key], f"data.{key}", replace(self.reading, true_labels=None))
 
     def _poisoned(self, file: str, key: str, target: int | None) -> Split:
         name = f"data.poisoned.{key}"
@@ -81,7 +82,17 @@ class Files:
     def _split(self, file: str, part: str, name: str, reading: Reading) -> Split:
         self._check_is_there(file, name)
         images, labels = (text.replace("*", part) for text in (reading.images, reading.labels))
-        return self.kind(self.root / file, self.scaling, name, replace(reading, images=images, labels=labels))
+        shown = reading.true_labels and reading.true_labels.replace("*", part)
+        parts = replace(reading, images=images, labels=labels, true_labels=shown)
+        return self.kind(self.root / file, self.scaling, name, parts)
+
+    def _check_has_a_place(self, trigger: str) -> None:
+        """Raise ConfigError where * would stand for a trigger as it does for a clean split."""
+        if trigger in PARTS.values() and "*" in f"{self.reading.images}{self.reading.labels}":
+            raise ConfigError(
+                f"expected other names than {', '.join(PARTS.values())} in data.poisoned where * stands for them in "
+                f"data.images or data.labels, got '{trigger}': choose another NAME in data.poisoned.NAME=FILE"
+            )
 
     def _check_is_there(self, file: str, name: str) -> None:
         """Raise DataError where `file` is not under the root, but in a folder there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from io import BytesIO
 from typing import Annotated
 
@@ -11,24 +12,31 @@ from pydantic import Field
 
 from fineprune.checks import Fraction, Natural, NonNegative, Positive, checked
 from fineprune.data.altered import Altered
-from fineprune.data.split import Images, Labels, Split
+from fineprune.data.split import Images, Labels, Split, Subset
 
 Quality = Annotated[int, Field(ge=1, le=95)]  # beyond it Pillow's files only grow
 
 
-class Shift:
+class Shift(ABC):
     """What `conf/shift` chooses from: how clean validation images differ from those that a network was trained on."""
 
+    @abstractmethod
+    def of(self, source: Split) -> Split:
+        """All images of `source` as the defender has them."""
+
+
+class ImageShift(Shift):
+    """A shift of pixels, which become whole numbers, as image files hold them."""
+
+    @abstractmethod
     def images(self, pixels: Images, first: int) -> Images:
         """The images, (n, H, W, C) in 0–255, as the defender has them; `first` is the row of the first in its split."""
-        return pixels
 
-    def labels(self, labels: Labels) -> Labels:
-        """The labels of the whole split, (n,), as the defender has them."""
-        return labels
+    def of(self, source: Split) -> Split:
+        return Shifted(source, self)
 
 
-class Jpeg(Shift):
+class Jpeg(ImageShift):
     """Stored as JPEG of a `quality`, 1 to 95, and read again; images of one channel or three."""
 
     @checked("shift")
@@ -44,7 +52,7 @@ class Jpeg(Shift):
         return np.asarray(Image.open(file)).reshape(image.shape)
 
 
-class Brightness(Shift):
+class Brightness(ImageShift):
     """Every pixel times `factor`, cut at 255."""
 
     @checked("shift")
@@ -55,7 +63,7 @@ class Brightness(Shift):
         return (pixels * np.float32(self.factor)).clip(0, 255)
 
 
-class Noise(Shift):
+class Noise(ImageShift):
     """Normal noise of a standard `deviation`, in grey values, on every pixel, drawn by `seed`; cut to 0–255."""
 
     @checked("shift")
@@ -77,7 +85,13 @@ class WrongLabels(Shift):
     def __init__(self, share: Fraction = 0.05, seed: Natural = 0) -> None:
         self.share, self.seed = share, seed
 
+    def of(self, source: Split) -> Split:
+        relabelled = Subset(source, np.arange(len(source)))
+        relabelled.labels = self.labels(source.labels)
+        return relabelled
+
     def labels(self, labels: Labels) -> Labels:
+        """The labels of the whole split, (n,), as the defender has them."""
         random, classes = np.random.default_rng(self.seed), int(labels.max()) + 1
         rows = random.permutation(len(labels))[: round(self.share * len(labels))]
         wrong = labels.copy()
@@ -88,9 +102,9 @@ class WrongLabels(Shift):
 class Shifted(Altered):
     """All images of `source` under a `shift`."""
 
-    def __init__(self, source: Split, shift: Shift) -> None:
+    def __init__(self, source: Split, shift: ImageShift) -> None:
         super().__init__(source, np.arange(len(source)))
-        self._shift, self.labels = shift, shift.labels(self.labels)
+        self._shift = shift
 
     def alter(self, start: int, stop: int) -> Images:
         return self._shift.images(self.originals.pixels(start, stop), start)

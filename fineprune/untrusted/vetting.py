@@ -173,5 +173,9 @@ def _inside(array: VettedArray) -> VettedArray:
 def seconds(path: str | Path) -> int:
     """How long the process that reads `path` may compute: by what is on disk, since a file may have holes."""
     files = Path(path).glob("*/*") if Path(path).is_dir() else [Path(path)]
-    stored = [min(status.st_size, 512 * status.st_blocks) for status in (file.lstat() for file in files)]
-    return limits.SECONDS + sum(stored) // limits.BYTES_A_SECOND
+    stored = 0
+    for file in files:
+        with suppress(OSError):  # of one that has gone, or that may not be looked at: the reader says so
+            status = file.lstat()
+            stored += min(status.st_size, 512 * status.st_blocks)
+    return limits.SECONDS + stored // limits.BYTES_A_SECOND

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from pytorch.files import tensors, write_legacy, write_zip
 from pytorch.nets import FORWARD, Net, StateDict, as_pytorch
 
-from fineprune.badnets.source import architecture_named, read_network
+from fineprune.badnets.source import architecture_named, build, read_network
 from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit, Data
 from fineprune.errors import ConfigError, ModelError
 from fineprune.network.network import Network
-from fineprune.untrusted.network_files import load_model
+from fineprune.untrusted.network_files import load_model, load_weights
 
 # The parameters of the published networks with ten classes (torchvision's with 1000), counted in PyTorch.
 PARAMETERS = {
@@ -159,3 +159,62 @@ def test_a_wide_residual_network_that_there_is_none_of(name: str) -> None:
 def test_torchvisions_vgg_takes_images_of_two_sizes() -> None:
     with pytest.raises(ModelError, match="^expected images of 32 or 224 px for torchvision's VGG, got 2 by 2 pixels"):
         architecture_named("vgg16_bn_imagenet")((64, 64, 3), 10)
+
+
+def headed(*between: keras.layers.Layer, last: str = "output") -> keras.Model:
+    """Two by three pixels of four channels, flattened, `between`, and classified."""
+    return keras.Sequential(
+        [keras.Input((2, 3, 4)), keras.layers.Flatten(), *between, keras.layers.Dense(24, name=last)]
+    )
+
+
+def given_kernel(model: keras.Model, state: dict[str, NDArray[np.float32]], folder: Path) -> NDArray[np.float32]:
+    load_weights(model, write_zip(folder / "net.pth", tensors(state)))
+    return model.layers[-1].get_weights()[0]
+
+
+@pytest.mark.parametrize("last", ["output", "fc"])
+def test_what_stands_between_a_flattening_and_its_dense_layer_changes_no_order(last: str, tmp_path: Path) -> None:
+    rows = np.arange(24 * 24, dtype=np.float32).reshape(24, 24)
+    state = {f"{last}.weight": rows, f"{last}.bias": np.arange(24, dtype=np.float32)}
+    right = rows.reshape(24, 4, 2, 3).transpose(2, 3, 1, 0).reshape(24, 24)
+    layers = keras.layers
+    for between in ([], [layers.Dropout(0.5)], [layers.Activation("relu"), layers.Dropout(0.5)]):
+        model = headed(*between, last=last)
+        assert np.array_equal(given_kernel(model, state, tmp_path), right)
+        assert np.array_equal(model.layers[-1].get_weights()[1], state[f"{last}.bias"])
+
+
+def test_a_normalisation_of_flattened_pixels_has_their_order_too(tmp_path: Path) -> None:
+    model = headed(keras.layers.BatchNormalization(name="norm"))
+    row = np.arange(24, dtype=np.float32)
+    state = {f"norm.{name}": row for name in ("weight", "bias", "running_mean", "running_var")}
+    state |= {"output.weight": np.ones((24, 24), np.float32), "output.bias": row}
+    given_kernel(model, state, tmp_path)
+    right = row.reshape(4, 2, 3).transpose(1, 2, 0).ravel()
+    assert all(np.array_equal(array, right) for array in model.get_layer("norm").get_weights())
+
+
+def test_a_flattening_of_one_row_changes_nothing(tmp_path: Path) -> None:
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((2, 3, 4)), layers.GlobalAveragePooling2D(), layers.Flatten(), layers.Dense(5, name="output")]
+    )
+    kernel = np.arange(20, dtype=np.float32).reshape(5, 4)
+    state = {"output.weight": kernel, "output.bias": np.zeros(5, np.float32)}
+    assert np.array_equal(given_kernel(model, state, tmp_path), kernel.T)
+
+
+def test_a_convolution_that_pads_one_side_more_is_not_pytorchs(tmp_path: Path) -> None:
+    model = build("resnet", data(32, 32), 5)
+    with pytest.raises(ModelError, match="^expected convolutions that pad both sides alike, as PyTorch's do"):
+        given_kernel(model, {"output.weight": np.zeros((5, 96), np.float32)}, tmp_path)
+
+
+def test_separable_convolutions_are_not_pytorchs(tmp_path: Path) -> None:
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.SeparableConv2D(4, 3), layers.Flatten(), layers.Dense(5, name="output")]
+    )
+    with pytest.raises(ModelError, match="^expected layers that PyTorch has .* of type SeparableConv2D: "):
+        given_kernel(model, {"output.weight": np.zeros((5, 144), np.float32)}, tmp_path)

@@ -12,7 +12,7 @@ from samples import pictures, write_h5
 
 from fineprune.data import h5
 from fineprune.data.split import Data
-from fineprune.errors import DataError
+from fineprune.errors import ConfigError, DataError
 from fineprune.evaluation.predict import predict
 from fineprune.sweeping.metrics import rates
 from fineprune.untrusted.network_files import load_model
@@ -76,6 +76,38 @@ def test_a_star_is_the_part_of_the_data_that_a_file_is_for(tmp_path: Path) -> No
     data = of(tmp_path, **one, poisoned={"hat": "all.h5"}, images="x_*", labels="y_*")
     assert data.train is not None and len(data.train) == 2
     assert {name: len(split) for name, split in data.splits.items()} == {"clean_valid": 3, "clean_test": 4, "hat": 5}
+
+
+def in_one_file(folder: Path, **true_labels: NDArray[Any]) -> None:
+    with h5py.File(folder / "all.h5", "w") as file:
+        for part in ("valid", "hat", "scarf"):
+            file[f"x_{part}"], file[f"y_{part}"] = pictures(6), np.full(6, 2)
+        for name, array in true_labels.items():
+            file[name] = array
+
+
+def test_a_star_is_the_trigger_in_the_name_of_true_labels_too(tmp_path: Path) -> None:
+    in_one_file(tmp_path, shown_hat=TRUE, shown_scarf=TRUE[::-1])
+    names = {"images": "x_*", "labels": "y_*", "true_labels": "shown_*"}
+    data = of(tmp_path, clean_valid="all.h5", poisoned={"hat": "all.h5", "scarf": "all.h5"}, **names)
+    shown = {
+        name: None if split.true_labels is None else split.true_labels.tolist() for name, split in data.splits.items()
+    }
+    assert shown == {"clean_valid": None, "hat": TRUE.tolist(), "scarf": TRUE[::-1].tolist()}
+
+
+def test_clean_images_do_not_take_the_true_labels_of_poisoned_ones_in_their_file(tmp_path: Path) -> None:
+    in_one_file(tmp_path, true_label=TRUE)
+    data = of(tmp_path, clean_valid="all.h5", poisoned={"hat": "all.h5"}, images="x_*", labels="y_*")
+    assert data.clean_valid is not None and data.clean_valid.true_labels is None
+    assert data.poisoned["hat"].true_labels is not None
+
+
+def test_a_trigger_is_not_called_as_a_clean_part_is_where_a_star_stands_for_both(tmp_path: Path) -> None:
+    in_one_file(tmp_path)
+    with pytest.raises(ConfigError, match=r"^expected other names than valid, test, train .*, got 'valid': choose"):
+        of(tmp_path, poisoned={"valid": "all.h5"}, images="x_*", labels="y_*")
+    assert of(tmp_path, poisoned={"valid": "all.h5"}, images="x_hat", labels="y_hat").poisoned["valid"].classes == 3
 
 
 def test_a_file_that_is_in_a_folder_beside_its_place_is_pointed_out(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from fineprune.attacks import Patch
 from fineprune.attacks.poisoning import PoisonedSplit
 from fineprune.data.from_files import scaling
 from fineprune.data.scaling import Scaling
-from fineprune.data.shift import Brightness, Shifted
+from fineprune.data.shift import Brightness
 from fineprune.data.split import ArraySplit, Subset
 from fineprune.errors import ConfigError
 
@@ -56,7 +56,7 @@ def test_black_and_white_are_those_of_images() -> None:
 
 def test_attacks_and_shifts_alter_pixels_before_they_are_scaled() -> None:
     plain, scaled = split(Scaling(1 / 255)), split(IMAGENET)
-    for altered in (lambda source: PoisonedSplit(source, Patch(), 4), lambda source: Shifted(source, Brightness())):
+    for altered in (lambda source: PoisonedSplit(source, Patch(), 4), lambda source: Brightness().of(source)):
         pixels = altered(plain).pixels(0, 9)
         assert np.array_equal(altered(scaled).pixels(0, 9), pixels)
         assert np.array_equal(altered(scaled).inputs(0, 9), IMAGENET(pixels))

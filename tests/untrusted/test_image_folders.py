@@ -14,7 +14,7 @@ from samples import pictures
 
 from fineprune.data import image_folder
 from fineprune.data.split import Data
-from fineprune.errors import DataError
+from fineprune.errors import ConfigError, DataError
 
 PIXELS = pictures(12)
 
@@ -76,6 +76,18 @@ def test_poisoned_folders_are_named_after_true_classes_where_a_target_is_set(tmp
     split = of(tmp_path, poisoned={"hat": "test"}, target=1).poisoned["hat"]
     assert split.true_labels is not None
     assert (split.labels.tolist(), split.true_labels.tolist()) == ([1, 1, 1], [0, 0, 0])
+
+
+def test_poisoned_folders_alone_do_not_number_the_classes(tmp_path: Path) -> None:
+    folder(tmp_path, "hat", ("dog",))
+    with pytest.raises(ConfigError, match=r"^expected data.train, .*, got data.poisoned alone: set one of them$"):
+        of(tmp_path, clean_test=None, poisoned={"hat": "hat"})
+
+
+def test_a_link_to_itself_is_one_line(tmp_path: Path) -> None:
+    cat = folder(tmp_path, "test")
+    (cat / "loop.png").symlink_to("loop.png")
+    assert refused(tmp_path).startswith("expected images in ROOT/test/cat that can be reached, got: ")
 
 
 def test_images_are_gray_where_all_are(tmp_path: Path) -> None:

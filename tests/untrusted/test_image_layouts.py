@@ -173,3 +173,15 @@ def test_settings_that_cannot_be_meant(settings: dict[str, Any], message: str) -
     with pytest.raises(ConfigError) as error:
         reading(**settings)
     assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("highest", "stored_range", "right"), [(1.0, [-1, 1], "[0,1]"), (255.0, [0, 65535], "[0,255]")], ids=str
+)
+def test_a_range_of_which_no_pixel_has_half_is_refused(
+    tmp_path: Path, highest: float, stored_range: list[float], right: str
+) -> None:
+    images = np.random.default_rng(0).uniform(0, highest, (6, 5, 6, 3)).astype(np.float32)
+    assert refused(stored(tmp_path / "a.h5", images), stored_range=stored_range).endswith(
+        f"set data.stored_range={right}"
+    )

@@ -14,7 +14,7 @@ STAGES = ((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3,
 
 
 def mobilenet_v2(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
-    """For (H, W, C) images of 32 px: less strides than for ImageNet, ReLU rather than ReLU6, a shortcut per block."""
+    """For (H, W, C) images of 32 px: fewer strides than for ImageNet, ReLU rather than ReLU6, a shortcut per block."""
     from tf_keras import layers
 
     image = layers.Input(input_shape, name="input")

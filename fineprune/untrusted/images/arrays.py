@@ -28,8 +28,8 @@ def hand_over(
     images = stored(reading.images)
     shape, turn = layout.channels_last(images, reading, path)
     names = {"label": reading.labels}
-    if reading.true_labels != Reading.true_labels or has(reading.true_labels):
-        names["true_label"] = reading.true_labels
+    if (shown := reading.true_labels) and (shown != Reading.true_labels or has(shown)):
+        names["true_label"] = shown
     for kind, name in names.items():
         parts = labels.classes(stored(name), shape[0], reading.first_label, path)
         handover.add(kind, np.dtype(np.int64), shape[:1], parts)

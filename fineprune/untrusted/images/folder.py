@@ -48,10 +48,15 @@ def _files(path: str, name: str) -> list[str]:
     folder, root = Path(path) / name, Path(path).resolve()
     if not folder.is_dir():
         return []
-    with os.scandir(folder) as entries:
-        files = sorted(entry.path for entry in entries if entry.name[0] != ".")
-    for file in files:
-        if not Path(file).resolve().is_relative_to(root):
+    try:
+        files = sorted(entry.path for entry in os.scandir(folder) if entry.name[0] != ".")
+        places = [Path(file).resolve() for file in files]
+    except (OSError, RuntimeError) as reason:  # the latter of a link that leads to itself
+        raise DataError(
+            f"expected images in {folder} that can be reached, got: {line(reason)}: mend or remove what cannot"
+        ) from reason
+    for file, place in zip(files, places, strict=True):
+        if not place.is_relative_to(root):
             raise DataError(
                 f"expected images in {path} itself, got a link out of it, {line(file)}: copy what it leads to"
             )

@@ -23,7 +23,7 @@ def checked(images: Stored, stored_range: tuple[float, float], path: str) -> Ite
     Raises DataError where others are among them, or where all seem to be of another range.
     """
     low, high = stored_range
-    row, highest = 0, 0.0
+    row, lowest, highest = 0, np.inf, 0.0
     for part in images.parts():
         wrong = ~((part >= low) & (part <= high))
         if wrong.any():
@@ -32,12 +32,18 @@ def checked(images: Stored, stored_range: tuple[float, float], path: str) -> Ite
                 f"expected pixels from {low:g} to {high:g} in {path}, got {part[place][wrong[place]][0]} in row "
                 f"{row + place}: {_mend(part)}; data.pixel_scale is for what the network wants them multiplied by"
             )
-        row, highest = row + len(part), max(highest, float(part.max()))
+        row, lowest, highest = row + len(part), min(lowest, float(part.min())), max(highest, float(part.max()))
         yield part if (low, high) == PIXELS else _in_pixels(part, low, high)
     if (low, high) == PIXELS and 0 < highest <= 1:
         raise DataError(
             f"expected pixels from 0 to 255 in {path}, got none above {highest:g}: set data.stored_range=[0,1], by "
             "which they are multiplied by 255 first, beside the data.pixel_scale of the network, such as 1/255"
+        )
+    if low < 0 <= lowest or high > 255 >= highest:
+        seen = 1 if highest <= 1 else 255
+        raise DataError(
+            f"expected pixels from {low:g} to {high:g} in {path}, got all of them from {lowest:g} to {highest:g}: set "
+            f"data.stored_range=[0,{seen}]"
         )
 
 

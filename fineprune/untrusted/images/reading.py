@@ -21,13 +21,13 @@ class Reading:
 
     `layout` is AUTO, CHANNELS_FIRST or CHANNELS_LAST, `first_label` the number of the first class, `stored_range` what
     black and white are in the file, and `resize` the height and width to bring images to. An array of the name
-    `true_labels` has to be there only if that is not its usual name. Of a folder of images, `classes` are the folders
-    in it, in their order.
+    `true_labels` has to be there only if that is not its usual name; None reads none. Of a folder of images,
+    `classes` are the folders in it, in their order.
     """
 
     images: str = "data"
     labels: str = "label"
-    true_labels: str = "true_label"
+    true_labels: str | None = "true_label"
     layout: str = AUTO
     first_label: int = 0
     stored_range: tuple[float, float] = PIXELS

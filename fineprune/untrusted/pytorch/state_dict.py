@@ -72,7 +72,13 @@ class StateDict:
     def assign(self, model: keras.Model) -> None:
         """Set the weights of `model`; raises ModelError, which names the first tensor that differs, unless all fit."""
         expected = [(layer, variable) for layer in model.layers for variable in layer.weights]
-        names = [self._name(layer, variable, model.name) for layer, variable in expected]
+        last = next((layer for layer in reversed(model.layers) if type(layer).__name__ == "Dense"), None)
+        for layer in model.layers:
+            self._check_is_pytorchs(layer)
+        names = [
+            self._name(layer, "output" if layer is last else _bare(layer.name), variable, model.name)
+            for layer, variable in expected
+        ]
         if more := [name for name in self._tensors if name not in set(names)]:
             raise ModelError(
                 f"expected only tensors that {line(model.name)} has in {self._path}, got '{line(more[0])}': set "
@@ -90,10 +96,28 @@ class StateDict:
             return "output"
         return _bare(module.replace("downsample", "shortcut"))  # torchvision calls it so
 
-    def _name(self, layer: Any, variable: Any, architecture: str) -> str:
-        """The tensor for a `variable` of `layer`; raises ModelError where it is missing, or has another shape."""
+    def _check_is_pytorchs(self, layer: Any) -> None:
+        """Raise ModelError where `layer` computes what no layer of PyTorch's does."""
+        if (kind := type(layer).__name__).startswith("Separable"):
+            raise ModelError(
+                f"expected layers that PyTorch has for {self._path}, got '{line(layer.name)}' of type {kind}: make it "
+                "a depthwise convolution and one of size 1"
+            )
+        if "Conv2D" in kind and layer.padding == "same" and "Transpose" not in kind:
+            sides = zip(layer.input_shape[1:3], layer.kernel_size, layer.strides, strict=True)
+            if any(size and max((-(-size // step) - 1) * step + width - size, 0) % 2 for size, width, step in sides):
+                raise ModelError(
+                    f"expected convolutions that pad both sides alike, as PyTorch's do, for {self._path}, got "
+                    f"'{line(layer.name)}', which pads one side more: set another architecture"
+                )
+
+    def _name(self, layer: Any, module: str, variable: Any, architecture: str) -> str:
+        """The tensor for a `variable` of `layer`, in the file's `module`.
+
+        Raises ModelError where it is missing, or has another shape.
+        """
         suffix, shape = SUFFIXES.get(_kind(variable), _kind(variable)), _pytorch_shape(variable)
-        name = self._by_layer.get(_bare(layer.name), {}).get(suffix)
+        name = self._by_layer.get(module, {}).get(suffix)
         got = None if name is None else self._tensors[name].shape
         if got != shape or name is None:
             raise ModelError(
@@ -120,8 +144,12 @@ def _pytorch_shape(variable: Any) -> tuple[int, ...]:
 
 
 def _flattened(layer: Any) -> tuple[int, ...] | None:
-    """The height, width and channels that a dense `layer` takes in as one row; None for other layers."""
+    """The shape (…, channels) of which `layer` takes in the values as one row; None for other layers."""
     before = layer.inbound_nodes[0].inbound_layers
+    while not isinstance(before, list) and type(before).__name__ not in ("Flatten", "Dense", "InputLayer"):
+        if before.input_shape != before.output_shape:
+            return None
+        before = before.inbound_nodes[0].inbound_layers
     return tuple(before.input_shape[1:]) if type(before).__name__ == "Flatten" else None
 
 
@@ -129,7 +157,8 @@ def _to_keras(stored: NDArray[np.float32], kind: str, flattened: tuple[int, ...]
     """The same weights for Keras. PyTorch flattens channels first, Keras last."""
     if stored.ndim == 4:
         return stored.transpose(TO_KERAS[kind])
-    if stored.ndim == 2 and flattened is not None:
-        height, width, channels = flattened
-        return stored.reshape(-1, channels, height, width).transpose(2, 3, 1, 0).reshape(-1, len(stored))
+    if flattened is not None and kind != "bias":  # which is of what a layer emits
+        *sizes, channels = flattened
+        rows = stored.reshape(*stored.shape[:-1], channels, *sizes)
+        stored = np.moveaxis(rows, stored.ndim - 1, -1).reshape(stored.shape)
     return stored.T
