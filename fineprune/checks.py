@@ -29,6 +29,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Fractions = Annotated[tuple[Fraction, ...], Field(strict=False, min_length=1, description="fractions from 0 to 1")]
 Share = Annotated[float, Field(gt=0, lt=1, description="a fraction between 0 and 1, such as 0.3")]
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="a whole number from 0 to 2^32 − 1")]
+Extent = Annotated[float, Field(gt=0, le=1, description="a fraction > 0 and ≤ 1")]
 Scale = Annotated[
     float, Field(gt=0, description="a number > 0, such as 1 or 1/255"), BeforeValidator(lambda value: _quotient(value))
 ]

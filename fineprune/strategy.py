@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from fineprune.checks import Count, Fractions, Layers, checked
+from fineprune.checks import Count, Extent, Fractions, Layers, checked
 from fineprune.errors import ConfigError, StrategyError
 from fineprune.network.step import Array, Mask, Scale, Silence, Step
 
@@ -61,6 +62,8 @@ class Strategy(ABC):
 class ChannelStrategy(Strategy):
     """Prunes the channels with the lowest scores first, `chunk` of them a step; of equal scores the first.
 
+    The last step prunes the share `most` of all channels: a sweep of every layer finds its budgets long before the end.
+
     - `layers` are those to prune, as `Network.layers` reads it.
     - `normalise` makes the scores of several layers comparable: "z" takes their distance from the layer's mean, in its
       standard deviations (`z_scores`), "l2" divides them by their norm (Molchanov et al., ICLR 2017).
@@ -85,6 +88,7 @@ class ChannelStrategy(Strategy):
         layers: Layers | None = None,
         scope: Scope | None = None,
         normalise: Normalisation | None = None,
+        most: Extent = 1.0,
     ) -> None:
         named = layers if layers is None or isinstance(layers, str) else " + ".join(layers)
         changes = {
@@ -93,7 +97,7 @@ class ChannelStrategy(Strategy):
             if value not in (None, getattr(type(self), name))
         }
         self.variant = ", ".join(f"{name} {value}" for name, value in changes.items())
-        self.chunk, self.layers = chunk, self.layers if layers is None else layers
+        self.chunk, self.most, self.layers = chunk, most, self.layers if layers is None else layers
         self.scope, self.normalise = scope or self.scope, normalise or self.normalise
 
     @abstractmethod
@@ -113,20 +117,21 @@ class ChannelStrategy(Strategy):
                     "scores: set strategy.normalise=z"
                 )
             raise StrategyError("expected a score for each channel, got NaN or infinity: mend the score")
-        if len(together) ** 2 > self.chunk * MASKS:
+        end = math.ceil(self.most * len(together))
+        if len(together) * end > self.chunk * MASKS:
             raise ConfigError(
                 f"expected at most {MASKS:,} channels times steps, got {len(together):,} channels: set "
-                f"strategy.chunk={-(-(len(together) ** 2) // MASKS)}"
+                f"strategy.chunk={-(-(len(together) * end) // MASKS)}"
             )
         ends = np.cumsum([len(score) for score in scores.values()])[:-1]
         shares = np.concatenate([_shares(score) for score in np.split(together, ends)])
         ranked = np.argsort(together if self.scope == "global" else shares, kind="stable")
         keep = np.ones(len(ranked), np.float32)
-        for start in range(0, len(ranked), self.chunk):
-            keep[ranked[start : start + self.chunk]] = 0
+        for pruned in [*range(self.chunk, end, self.chunk), end]:
+            keep[ranked[:pruned]] = 0
             parts = np.split(keep.copy(), ends)
             edits = [self.edit(layer, part) for layer, part in zip(scores, parts, strict=True)]
-            yield Step(edits, *self._amount(together[ranked], start + self.chunk))
+            yield Step(edits, *self._amount(together[ranked], pruned))
 
     def _amount(self, scores: Array, pruned: int) -> tuple[float, str] | tuple[()]:
         """The amount of a step that prunes the first of `scores`, which ascend, and what it is called."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.checks import Count, Fraction, Natural, Positive, checked
+from fineprune.checks import Count, Extent, Fraction, Natural, Positive, checked
 from fineprune.network.step import Array, Scale
 from fineprune.strategy import LABELS, Form, NormStrategy
 from fineprune.training.loop import train
@@ -45,9 +45,10 @@ class AdversarialNeuronPruning(NormStrategy):
         iterations: Count = 2000,
         form: Form = "published",
         chunk: Count = 4,
+        most: Extent = 1.0,
         seed: Natural = 0,
     ) -> None:
-        super().__init__(form, chunk=chunk)
+        super().__init__(form, chunk=chunk, most=most)
         self.epsilon, self.alpha, self.learning_rate, self.momentum = epsilon, alpha, learning_rate, momentum
         self.batch_size, self.iterations, self.seed = batch_size, iterations, seed
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.checks import Count, Fraction, Natural, NonNegative, Positive, checked
+from fineprune.checks import Count, Extent, Fraction, Natural, NonNegative, Positive, checked
 from fineprune.network.step import Array, Scale
 from fineprune.strategy import Form, NormStrategy
 from fineprune.training.inversion import Trigger, invert, suspect
@@ -56,9 +56,10 @@ class ContrastiveNeuronPruning(NormStrategy):
         batch_size: Count = 128,
         form: Form = "published",
         chunk: Count = 4,
+        most: Extent = 1.0,
         seed: Natural = 0,
     ) -> None:
-        super().__init__(form, chunk=chunk)
+        super().__init__(form, chunk=chunk, most=most)
         self.epsilon, self.temperature, self.batch_size, self.seed = epsilon, temperature, batch_size, seed
         self.learning_rate, self.momentum, self.epochs = learning_rate, momentum, epochs
         self.inverting = {"learning_rate": inverting_rate, "cost": inverting_cost}

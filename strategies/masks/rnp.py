@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.checks import Count, Fraction, Natural, Positive, checked
+from fineprune.checks import Count, Extent, Fraction, Natural, Positive, checked
 from fineprune.network.network import Network
 from fineprune.network.step import Array, Scale
 from fineprune.strategy import LABELS, Form, NormStrategy
@@ -46,9 +46,10 @@ class ReconstructiveNeuronPruning(NormStrategy):
         batch_size: Count = 128,
         form: Form = "published",
         chunk: Count = 4,
+        most: Extent = 1.0,
         seed: Natural = 0,
     ) -> None:
-        super().__init__(form, chunk=chunk)
+        super().__init__(form, chunk=chunk, most=most)
         self.unlearning_rate, self.unlearning_epochs, self.stop = unlearning_rate, unlearning_epochs, stop
         self.recovering_rate, self.recovering_epochs, self.alpha = recovering_rate, recovering_epochs, alpha
         self.batch_size, self.seed = batch_size, seed

@@ -1,5 +1,6 @@
 """From scores to steps."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -130,6 +131,19 @@ def test_a_chunk_goes_at_once_and_the_last_may_be_short() -> None:
 
 def test_a_chunk_larger_than_the_layer_takes_it_whole() -> None:
     assert pruned_in_order({"a": [0.1, 0.2]}, chunk=9) == [{"a": [0, 0]}]
+
+
+@pytest.mark.parametrize(("most", "counts"), [(0.5, [2, 3]), (0.4, [2]), (0.01, [1]), (1.0, [2, 4, 5])])
+def test_the_last_step_prunes_the_share_most_of_all_channels_rounded_up(most: float, counts: list[int]) -> None:
+    steps = Given({"a": [0.1, 0.2], "b": [0.3, 0.4, 0.5]}, chunk=2, most=most).steps(None, None)  # type: ignore[arg-type]
+    assert [step.pruned for step in steps] == counts
+
+
+@pytest.mark.parametrize("most", [0, 1.1, "all"])
+def test_a_sweep_ends_at_a_share_above_0(most: Any) -> None:
+    expected = "expected strategy.most to be a fraction > 0 and ≤ 1, got "
+    with pytest.raises(ConfigError, match=re.escape(expected)):
+        Given({}, most=most)
 
 
 def test_earlier_steps_stay_as_they_were() -> None:
