@@ -20,7 +20,7 @@ def train_badnet(settings: DictConfig, folder: Path) -> grids.Ended:
     from fineprune.errors import ConfigError
     from fineprune.files import write_json
     from fineprune.report import pictures, tables
-    from fineprune.report.curve import FORMATS, save_figure
+    from fineprune.report.curve import save_figure
     from fineprune.report.terminal import console
 
     badnet = setup.obtain_badnet(settings)
@@ -29,9 +29,7 @@ def train_badnet(settings: DictConfig, folder: Path) -> grids.Ended:
     setup.save_settings(settings, folder)
     write_json(folder / "card.json", badnet.card)
     if badnet.card["asr"]:
-        figure = pictures.triggers(badnet.data)
-        for suffix in FORMATS:
-            save_figure(figure, folder / f"triggers.{suffix}")
+        save_figure(pictures.triggers(badnet.data), folder / "triggers")
     if grids.Grid.current() is None:
         terminal = console()
         terminal.print(tables.epochs_table(badnet.card))

@@ -26,11 +26,15 @@ FORMATS = ("png", "pdf")
 FILE_STYLE: dict[Any, Any] = {"savefig.dpi": 150, "pdf.fonttype": 42}  # text in a PDF stays text
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write `figure` in the format that the name of `path` ends in, whole or not at all; the same bytes each time."""
-    metadata = {"CreationDate": None} if path.suffix == ".pdf" else None
-    with written_aside(path) as aside, matplotlib.rc_context(FILE_STYLE):
-        figure.savefig(aside, format=path.suffix[1:], metadata=metadata)
+def save_figure(figure: Figure, path: Path) -> list[Path]:
+    """Write `figure` in each of FORMATS, whole or not at all; the same bytes each time. `path` is without a suffix."""
+    files = [path.with_suffix(f".{suffix}") for suffix in FORMATS]
+    for file in files:
+        metadata = {"CreationDate": None} if file.suffix == ".pdf" else None
+        with written_aside(file) as aside, matplotlib.rc_context(FILE_STYLE):
+            figure.savefig(aside, format=file.suffix[1:], metadata=metadata)
+        figure.set_layout_engine("none")  # to lay it out costs as much as to draw it, and once is enough
+    return files
 
 
 def curve(sweep: Sweep, title: str) -> Figure:

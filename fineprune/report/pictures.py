@@ -53,7 +53,7 @@ def failures(sweep: Sweep) -> Figure:
         rows, lines = _some(group.rows), len(group.classes) if len(group.rows) else 0
         text = f"{group.text}, {len(group.rows)} of {len(group.split)}"
         axes.set_title(text, fontsize=10, loc="left", pad=6 + LINE * lines)
-        axes.axis("off")
+        axes.set(frame_on=False, xticks=[], yticks=[])
         if len(rows):
             axes.imshow(_strip(group.split.pixels, group.split.shape, rows), aspect="equal", interpolation="nearest")
             axes.set_anchor("W")
@@ -107,6 +107,7 @@ def _name_classes(axes: Axes, group: _Group, rows: NDArray[np.intp]) -> None:
                 textcoords="offset points",
                 ha="right" if x < 0 else "center",
                 fontsize=9,
+                in_layout=x < 0,  # the others lie within the images and the title's pad
             )
 
 

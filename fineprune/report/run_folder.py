@@ -18,7 +18,7 @@ from fineprune.data.split import CLEAN_TEST, CLEAN_VALID
 from fineprune.files import csv, save_model, write_json, write_text
 from fineprune.report import headline, tables
 from fineprune.report.channels import channels
-from fineprune.report.curve import FORMATS, curve, layer_bars, save_figure
+from fineprune.report.curve import curve, layer_bars, save_figure
 from fineprune.report.pictures import failures
 from fineprune.report.records import SUMMARY, Record, now
 from fineprune.report.terminal import console
@@ -41,12 +41,10 @@ def write(sweep: Sweep, folder: Path, title: str, about: Mapping[str, Any]) -> l
         "failures": failures(sweep),
         "layers": layer_bars(sweep.layers),
     }
-    pictures = {f"{name}.{suffix}": figure for name, figure in figures.items() if figure for suffix in FORMATS}
     nets = {f"{name}.h5": net for name, net in sweep.nets.items() if name != names.BADNET}
     for name, text in texts.items():
         write_text(folder / name, text)
-    for name, figure in pictures.items():
-        save_figure(figure, folder / name)
+    pictures = [file.name for name, figure in figures.items() if figure for file in save_figure(figure, folder / name)]
     for name, net in nets.items():
         save_model(net, folder / name)
     write_json(folder / SUMMARY, summary(sweep, about))
