@@ -83,7 +83,8 @@ def plan(
     with stage("reading the images"):
         for split in data.splits.values():
             _ = split.digest  # reads the whole split, so that damage shows now
-        doubts = plausible.doubts(badnet, network)
+        forward = _forward(network)
+        doubts = plausible.doubts(badnet, forward)
     for doubt in doubts:
         warnings.warn(doubt, Doubt, stacklevel=2)
     seen = clean = data.clean_valid
@@ -97,7 +98,7 @@ def plan(
         steps = _steps(strategy, network, seen, data.poisoned)
     seconds = {"strategy": time.perf_counter() - start}
     with stage("timing a forward pass"):
-        seconds["forward"] = _seconds_forward(network, clean)
+        seconds["forward"] = _seconds_forward(forward, clean)
     passes = {"strategy": listing}
     return Plan(network, data, seen, steps, falls, finetuning, seed, seconds, doubts, passes, stages)
 
@@ -109,10 +110,15 @@ def _steps(strategy: Strategy, network: Network, clean: Split, poisoned: Mapping
     return listed(network, steps, type(strategy).__name__)
 
 
-def _seconds_forward(network: Network, split: Split) -> float:
-    """The seconds of one plain forward pass over `split`, compilation excluded: the unit of what a sweep costs."""
+def _forward(network: Network) -> plausible.Forward:
+    """The network as one compiled function of images."""
     signature = [tf.TensorSpec((None, *network.input_shape))]
-    forward = tf.function(lambda images: network.model(images, training=False), signature)
+    forward: plausible.Forward = tf.function(lambda images: network.model(images, training=False), signature)
+    return forward
+
+
+def _seconds_forward(forward: plausible.Forward, split: Split) -> float:
+    """The seconds of one plain forward pass over `split`, compilation excluded: the unit of what a sweep costs."""
     forward(next(split.blocks())[1])
     start = time.perf_counter()
     for _, images in split.blocks():

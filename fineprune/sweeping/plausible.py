@@ -14,7 +14,6 @@ from fineprune.data.scaling import Scaling
 from fineprune.data.split import CLEAN_VALID, Images, Labels, Split, Subset
 from fineprune.errors import ModelError
 from fineprune.network.labels import best
-from fineprune.network.network import Network
 
 MOST, LEAST = 256, 100  # images to look at; fewer say too little
 TOGETHER = 64
@@ -22,12 +21,12 @@ FAR = 0.2  # a fall of accuracy that is no matter of taste
 Forward = Callable[[Images], tf.Tensor]
 
 
-def doubts(badnet: BadNet, network: Network) -> list[str]:
+def doubts(badnet: BadNet, forward: Forward) -> list[str]:
     """What makes the results of a sweep doubtful, one line each.
 
-    Looks at a few images of clean_valid, and of those poisoned files whose labels do not name one target.
+    Looks at a few images of clean_valid, and of those poisoned files whose labels do not name one target. `forward` is
+    the network.
     """
-    forward = tf.function(network.model, [tf.TensorSpec((None, *network.input_shape))])
     data = badnet.data
     reasons = [] if data.clean_valid is None else [_of_clean(forward, data.clean_valid, bool(badnet.card))]
     reasons += [_of_poisoned(forward, split, name) for name, split in data.poisoned.items()]

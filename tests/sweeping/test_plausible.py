@@ -12,7 +12,6 @@ from fineprune.data.from_files import aimed
 from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit, Data, Split
 from fineprune.errors import DataError
-from fineprune.network.network import Network
 from fineprune.sweeping.plausible import doubts
 
 SETTING = "data.pixel_scale=1/255"
@@ -36,7 +35,7 @@ def images(labels: Sequence[int], scale: float = 1.0) -> ArraySplit:
 
 def doubted(threshold: float, clean: Split, poisoned: Mapping[str, Split] | None = None, **card: Any) -> list[str]:
     model = brighter(threshold)
-    return doubts(BadNet(model, Data("d", clean, poisoned=poisoned or {}), card=card), Network(model))
+    return doubts(BadNet(model, Data("d", clean, poisoned=poisoned or {}), card=card), model)
 
 
 @pytest.mark.parametrize(
