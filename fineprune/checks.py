@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache, wraps
 from inspect import signature
 from typing import Annotated, Any, ParamSpec, TypeVar, get_type_hints
@@ -74,6 +75,22 @@ def checked(group: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return checking
 
     return decorate
+
+
+def take_settings(kind: type, group: str) -> None:
+    """Make the annotated attributes of `kind` the arguments of its constructor, by keyword, checked as by `checked`.
+
+    Those of its bases are among them; to set one of these anew changes its default. A constructor of its own stays.
+    """
+    own, inherited = set(vars(kind)), {field.name for field in fields(kind)} if is_dataclass(kind) else set()
+    hints = get_type_hints(kind, include_extras=True)
+    annotated = vars(kind).get("__annotations__", {})
+    kind.__annotations__ = {name: hints[name] for name in inherited & own - set(annotated)} | annotated
+    dataclass(kw_only=True, eq=False)(kind)
+    if "__init__" not in own:
+        initialise: Any = kind.__init__  # type: ignore[misc]
+        initialise.__annotations__ = {field.name: hints[field.name] for field in fields(kind)}
+        kind.__init__ = checked(group)(initialise)  # type: ignore[misc]
 
 
 def call(group: str, build: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, dataclass_transform
 
 import numpy as np
 
-from fineprune.checks import Count, Extent, Fractions, Layers, checked
+from fineprune.checks import Count, Extent, Fractions, Layers, take_settings
 from fineprune.errors import ConfigError, StrategyError
 from fineprune.network.step import Array, Mask, Scale, Silence, Step
 
@@ -28,8 +28,12 @@ THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of masks that
 NOTHING, IMAGES, LABELS, POISONED = "nothing", "images", "labelled images", "poisoned images"
 
 
+@dataclass_transform(kw_only_default=True, eq_default=False)
 class Strategy(ABC):
     """A pruning defence. It sees the network and clean validation images, and changes neither.
+
+    What a class annotates are its settings, `chunk: Count = 1` for instance: the constructor takes them by keyword, and
+    raises a ConfigError where one is not what its annotation asks for.
 
     - `needs` is what it uses of these images: `NOTHING`, `IMAGES` or `LABELS`. One that needs `POISONED` images, which
       no defender has, is an oracle: it alone is handed them, as `poisoned`, by their names; every table shows it apart.
@@ -41,10 +45,14 @@ class Strategy(ABC):
     """
 
     trials: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
-    needs: str = IMAGES
+    needs = IMAGES
     trains = False
     control = False
     variant = ""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        take_settings(cls, "strategy")
 
     @property
     def oracle(self) -> bool:
@@ -69,36 +77,28 @@ class ChannelStrategy(Strategy):
       standard deviations (`z_scores`), "l2" divides them by their norm (Molchanov et al., ICLR 2017).
     - `scope="global"` ranks all layers together, "layer" prunes the same share of each at each step.
 
-    As class attributes these three are what the paper does, and what holds where a setting is None. `edit` is what is
-    done to channels: they are silenced, or the γ of their batch normalisation is set to zero (Scale). `threshold` names
-    that of the paper, if it has one: channels that lie more than so many deviations below the mean are pruned. It is
-    then the amount of a step, as long as scores are such deviations.
+    The defaults of these three are what the paper does. `threshold` names that of the paper, if it has one: channels
+    that lie more than so many deviations below the mean are pruned. It is then the amount of a step, as long as scores
+    are such deviations.
     """
 
-    edit: type[Silence] | type[Scale] = Silence
-    layers: str | tuple[str, ...] = "auto"
-    normalise: Normalisation = "none"
+    chunk: Count = 1
+    most: Extent = 1.0
+    layers: Layers = "auto"
     scope: Scope = "global"
+    normalise: Normalisation = "none"
     threshold = ""
 
-    @checked("strategy")
-    def __init__(
-        self,
-        chunk: Count = 1,
-        layers: Layers | None = None,
-        scope: Scope | None = None,
-        normalise: Normalisation | None = None,
-        most: Extent = 1.0,
-    ) -> None:
-        named = layers if layers is None or isinstance(layers, str) else " + ".join(layers)
-        changes = {
-            name: value
-            for name, value in {"layers": named, "scope": scope, "normalise": normalise}.items()
-            if value not in (None, getattr(type(self), name))
-        }
-        self.variant = ", ".join(f"{name} {value}" for name, value in changes.items())
-        self.chunk, self.most, self.layers = chunk, most, self.layers if layers is None else layers
-        self.scope, self.normalise = scope or self.scope, normalise or self.normalise
+    def __post_init__(self) -> None:
+        named = self.layers if isinstance(self.layers, str) else " + ".join(self.layers)
+        now = {"layers": named, "scope": self.scope, "normalise": self.normalise}
+        changes = [f"{name} {value}" for name, value in now.items() if value != getattr(type(self), name)]
+        self.variant = ", ".join(changes)
+
+    @property
+    def edit(self) -> type[Silence] | type[Scale]:
+        """What is done to channels: they are silenced, or the γ of their batch normalisation is set to zero."""
+        return Silence
 
     @abstractmethod
     def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
@@ -150,12 +150,15 @@ class NormStrategy(ChannelStrategy):
     """
 
     layers = "all"
+    form: Form = "published"
 
-    @checked("strategy")
-    def __init__(self, form: Form = "published", **ranking: Any) -> None:
-        super().__init__(**ranking)
-        self.edit = Scale if form == "published" else Silence
-        self.variant = ", ".join(filter(None, [form if form != "published" else "", self.variant]))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.variant = ", ".join(filter(None, [self.form if self.form != "published" else "", self.variant]))
+
+    @property
+    def edit(self) -> type[Silence] | type[Scale]:
+        return Scale if self.form == "published" else Silence
 
 
 class MaskStrategy(Strategy):
@@ -164,11 +167,8 @@ class MaskStrategy(Strategy):
     At the threshold 0 the masks stand as they were learnt, which is what papers publish that leave them soft.
     """
 
-    edit: type[Silence] | type[Scale] | type[Mask]
-
-    @checked("strategy")
-    def __init__(self, thresholds: Fractions = THRESHOLDS) -> None:
-        self.thresholds = sorted(thresholds)
+    edit: ClassVar[type[Silence] | type[Scale] | type[Mask]]
+    thresholds: Fractions = THRESHOLDS
 
     @abstractmethod
     def masks(self, network: Network, clean: Split) -> Mapping[str, Array]:
@@ -176,7 +176,7 @@ class MaskStrategy(Strategy):
 
     def steps(self, network: Network, clean: Split, **oracle: Any) -> Iterator[Step]:
         masks = self.masks(network, clean)
-        for threshold in self.thresholds:
+        for threshold in sorted(self.thresholds):
             hard = {layer: np.where(mask <= threshold, 0, mask) for layer, mask in masks.items()}
             yield Step([self.edit(layer, mask) for layer, mask in hard.items()], threshold, "threshold")
 

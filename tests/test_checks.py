@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 from pydantic import Field
 
-from fineprune.checks import Count, Fraction, Natural, Positive, call, checked
+from fineprune.checks import Count, Fraction, Natural, Positive, call, checked, take_settings
 from fineprune.errors import ConfigError
 
 Pair = Annotated[tuple[Fraction, Fraction], Field(strict=False, description="two fractions")]
@@ -73,3 +73,38 @@ def test_a_group_may_be_named_where_the_settings_are_used() -> None:
 def test_a_setting_that_does_not_exist_is_what_it_always_was() -> None:
     with pytest.raises(TypeError, match="missing a required argument: 'epochs'"):
         call("finetune", lambda epochs: epochs)
+
+
+class Kind:
+    def __init_subclass__(cls) -> None:
+        take_settings(cls, "group")
+
+
+class Rated(Kind):
+    rate: Fraction = 0.5
+    told = "no setting"
+
+
+class Lower(Rated):
+    rate = 0.1
+    count: Count
+
+
+class Lowest(Lower):
+    rate: Fraction = 0.0
+
+
+def test_what_a_class_annotates_are_its_settings_and_what_it_sets_anew_a_default() -> None:
+    made = [Lower(count=3), Lower(count=3, rate=1), Lowest(count=2)]  # type: ignore[call-arg]
+    assert [(each.count, each.rate) for each in made] == [(3, 0.1), (3, 1.0), (2, 0.0)]
+    for wrong, error in (({"count": 0}, ConfigError), ({}, TypeError), ({"count": 1, "told": ""}, TypeError)):
+        with pytest.raises(error):
+            Lower(**wrong)
+
+
+def test_a_constructor_of_its_own_stays() -> None:
+    class Own(Lower):
+        def __init__(self) -> None:
+            super().__init__(count=7)  # type: ignore[call-arg]
+
+    assert Own().count == 7

@@ -7,17 +7,15 @@ from such bounds, at k = 4.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from fineprune.checks import Layers, Positive, checked
+from fineprune.checks import Layers, Positive
+from fineprune.data.split import Split
+from fineprune.network.network import Network
 from fineprune.network.step import Cap, Step
 from fineprune.strategy import Strategy
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
 
 
 class ActivationCap(Strategy):
@@ -28,9 +26,9 @@ class ActivationCap(Strategy):
 
     trials = ({"step": 2.0}, {"layers": "auto", "step": 3.0})
 
-    @checked("strategy")
-    def __init__(self, layers: Layers = "all", highest: Positive = 8.0, step: Positive = 0.25) -> None:
-        self.layers, self.highest, self.step = layers, highest, step
+    layers: Layers = "all"
+    highest: Positive = 8.0
+    step: Positive = 0.25
 
     def steps(self, network: Network, clean: Split, **oracle: Any) -> Iterator[Step]:
         ends = {layer: network.unit(layer).end for layer in network.activated(self.layers)}

@@ -6,21 +6,19 @@ Min over bounds b ≥ 0 of MSE(logits under b, logits) + c · Σ ‖b‖₂ over
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.checks import Count, Layers, Natural, Positive, checked
+from fineprune.checks import Count, Layers, Natural, Positive
+from fineprune.data.split import Split
+from fineprune.network.network import Network
 from fineprune.network.step import Array, Cap, Step
 from fineprune.strategy import Strategy
 from fineprune.training.loop import train
 from fineprune.training.losses import same_labels
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
 
 
 class MaximumMarginMitigation(Strategy):
@@ -34,20 +32,14 @@ class MaximumMarginMitigation(Strategy):
     trains = True
     trials = ({"epochs": 3, "batch_size": 16, "learning_rate": 1.0},)
 
-    @checked("strategy")
-    def __init__(
-        self,
-        layers: Layers = "auto",
-        start: Positive = 8.0,
-        cost: Positive = 0.5,
-        learning_rate: Positive = 0.1,
-        epochs: Count = 50,
-        batch_size: Count = 200,
-        per_class: Count = 50,
-        seed: Natural = 0,
-    ) -> None:
-        self.layers, self.start, self.cost, self.learning_rate = layers, start, cost, learning_rate
-        self.epochs, self.batch_size, self.per_class, self.seed = epochs, batch_size, per_class, seed
+    layers: Layers = "auto"
+    start: Positive = 8.0
+    cost: Positive = 0.5
+    learning_rate: Positive = 0.1
+    epochs: Count = 50
+    batch_size: Count = 200
+    per_class: Count = 50
+    seed: Natural = 0
 
     def steps(self, network: Network, clean: Split, **oracle: Any) -> Iterator[Step]:
         auto = self.layers == "auto"

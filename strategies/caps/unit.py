@@ -6,23 +6,20 @@ Min over bounds b ≥ 0 of CE(min(f, b)) + c · Σ mean(b) over layers, from b =
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.checks import Count, Fraction, Layers, Natural, Positive, checked
-from fineprune.data.split import hold_out
+from fineprune.checks import Count, Fraction, Layers, Natural, Positive
+from fineprune.data.split import Split, hold_out
+from fineprune.network.network import Network
 from fineprune.network.step import Cap, Step
 from fineprune.strategy import LABELS, Strategy
 from fineprune.training.cost import CostSearch
 from fineprune.training.loop import train
 from fineprune.training.losses import cross_entropy
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
 
 
 class NeuralTightening(Strategy):
@@ -36,19 +33,13 @@ class NeuralTightening(Strategy):
     needs, trains = LABELS, True
     trials = ({"iterations": 4, "record": 2, "batch_size": 16, "accuracy_degrade": 0.5},)
 
-    @checked("strategy")
-    def __init__(
-        self,
-        layers: Layers = "all",
-        learning_rate: Positive = 0.001,
-        iterations: Count = 300,
-        batch_size: Count = 500,
-        accuracy_degrade: Fraction = 0.03,
-        record: Count = 10,
-        seed: Natural = 0,
-    ) -> None:
-        self.layers, self.learning_rate, self.iterations = layers, learning_rate, iterations
-        self.batch_size, self.accuracy_degrade, self.record, self.seed = batch_size, accuracy_degrade, record, seed
+    layers: Layers = "all"
+    learning_rate: Positive = 0.001
+    iterations: Count = 300
+    batch_size: Count = 500
+    accuracy_degrade: Fraction = 0.03
+    record: Count = 10
+    seed: Natural = 0
 
     def steps(self, network: Network, clean: Split, **oracle: Any) -> Iterator[Step]:
         twin = network.masked(Cap, layers=network.activated(self.layers))

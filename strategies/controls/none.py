@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from fineprune.data.split import Split
+from fineprune.network.network import Network
 from fineprune.network.step import Step
 from fineprune.strategy import NOTHING, Strategy
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
 
 
 class NoPruning(Strategy):

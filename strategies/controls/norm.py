@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from fineprune.checks import checked
+from fineprune.data.split import Split
+from fineprune.network.network import Network
 from fineprune.network.step import Array
 from fineprune.strategy import NOTHING, ChannelStrategy
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
 
 
 class KernelNorm(ChannelStrategy):
@@ -26,10 +23,7 @@ class KernelNorm(ChannelStrategy):
     layers, scope = "all", "layer"
     trials = ({}, {"scope": "global", "normalise": "l2", "chunk": 3})
 
-    @checked("strategy")
-    def __init__(self, order: Literal[1, 2] = 1, **ranking: Any) -> None:
-        super().__init__(**ranking)
-        self.order = order
+    order: Literal[1, 2] = 1
 
     def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
         kernels = {layer: network.weights(layer).kernel for layer in network.layers(self.layers)}

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from fineprune.checks import Natural, checked
+from fineprune.checks import Natural
+from fineprune.data.split import Split
+from fineprune.network.network import Network
 from fineprune.network.step import Array
 from fineprune.strategy import NOTHING, ChannelStrategy
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
 
 
 class RandomChannels(ChannelStrategy):
@@ -22,10 +20,7 @@ class RandomChannels(ChannelStrategy):
     needs, control = NOTHING, True
     trials = ({}, {"layers": "all", "chunk": 3}, {"layers": "all", "scope": "layer"})
 
-    @checked("strategy")
-    def __init__(self, seed: Natural = 0, **ranking: Any) -> None:
-        super().__init__(**ranking)
-        self.seed = seed
+    seed: Natural = 0
 
     def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
         random = np.random.default_rng(self.seed)

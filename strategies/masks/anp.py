@@ -6,21 +6,19 @@ Min over masks m in [0, 1] of α·L(m·γ, β) + (1 − α)·max L((m + δ)·γ,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.checks import Count, Extent, Fraction, Natural, Positive, checked
+from fineprune.checks import Count, Fraction, Natural, Positive
+from fineprune.data.split import Split
+from fineprune.network.network import Network
 from fineprune.network.step import Array, Scale
-from fineprune.strategy import LABELS, Form, NormStrategy
+from fineprune.strategy import LABELS, NormStrategy
 from fineprune.training.loop import train
 from fineprune.training.losses import cross_entropy
 from fineprune.training.perturbing import worst_noise
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
 
 
 class AdversarialNeuronPruning(NormStrategy):
@@ -34,23 +32,14 @@ class AdversarialNeuronPruning(NormStrategy):
     needs, trains = LABELS, True
     trials = ({"iterations": 3, "batch_size": 16}, {"iterations": 3, "batch_size": 16, "form": "silent"})
 
-    @checked("strategy")
-    def __init__(
-        self,
-        epsilon: Positive = 0.4,
-        alpha: Fraction = 0.2,
-        learning_rate: Positive = 0.2,
-        momentum: Fraction = 0.9,
-        batch_size: Count = 128,
-        iterations: Count = 2000,
-        form: Form = "published",
-        chunk: Count = 4,
-        most: Extent = 1.0,
-        seed: Natural = 0,
-    ) -> None:
-        super().__init__(form, chunk=chunk, most=most)
-        self.epsilon, self.alpha, self.learning_rate, self.momentum = epsilon, alpha, learning_rate, momentum
-        self.batch_size, self.iterations, self.seed = batch_size, iterations, seed
+    epsilon: Positive = 0.4
+    alpha: Fraction = 0.2
+    learning_rate: Positive = 0.2
+    momentum: Fraction = 0.9
+    batch_size: Count = 128
+    iterations: Count = 2000
+    chunk = 4
+    seed: Natural = 0
 
     def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
         twin, random = network.masked(Scale, batch_statistics=True), tf.random.Generator.from_seed(self.seed)

@@ -7,20 +7,17 @@ Min over masks m in [0, 1] of α·L(m·w, x) + (1 − α)·max over ‖δ‖₁ 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.checks import Count, Fraction, Fractions, Natural, Positive, checked
+from fineprune.checks import Count, Fraction, Natural, Positive
+from fineprune.data.split import Split
+from fineprune.network.network import Network
 from fineprune.network.step import Array, Mask
-from fineprune.strategy import LABELS, THRESHOLDS, MaskStrategy
+from fineprune.strategy import LABELS, MaskStrategy
 from fineprune.training.loop import Training
 from fineprune.training.losses import cross_entropy
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
 
 
 class AdversarialWeightMasking(MaskStrategy):
@@ -33,24 +30,15 @@ class AdversarialWeightMasking(MaskStrategy):
     edit = Mask
     trials = ({"rounds": 2, "epochs": 1, "batch_size": 16},)
 
-    @checked("strategy")
-    def __init__(
-        self,
-        alpha: Fraction = 0.9,
-        gamma: Positive = 1e-8,
-        tau: Positive = 1000.0,
-        learning_rate: Positive = 0.01,
-        perturbing_rate: Positive = 10.0,
-        rounds: Count = 20,
-        epochs: Count = 5,
-        batch_size: Count = 128,
-        thresholds: Fractions = THRESHOLDS,
-        seed: Natural = 0,
-    ) -> None:
-        super().__init__(thresholds)
-        self.alpha, self.gamma, self.tau, self.batch_size, self.seed = alpha, gamma, tau, batch_size, seed
-        self.learning_rate, self.perturbing_rate = learning_rate, perturbing_rate
-        self.rounds, self.epochs = rounds, epochs
+    alpha: Fraction = 0.9
+    gamma: Positive = 1e-8
+    tau: Positive = 1000.0
+    learning_rate: Positive = 0.01
+    perturbing_rate: Positive = 10.0
+    rounds: Count = 20
+    epochs: Count = 5
+    batch_size: Count = 128
+    seed: Natural = 0
 
     def masks(self, network: Network, clean: Split) -> Mapping[str, Array]:
         twin = network.masked(Mask)

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.checks import Count, Extent, Fraction, Natural, NonNegative, Positive, checked
+from fineprune.checks import Count, Fraction, Natural, NonNegative, Positive
+from fineprune.data.split import Split
+from fineprune.network.network import Network
 from fineprune.network.step import Array, Scale
-from fineprune.strategy import Form, NormStrategy
+from fineprune.strategy import NormStrategy
 from fineprune.training.inversion import Trigger, invert, suspect
 from fineprune.training.loop import train
 from fineprune.training.losses import same_labels
 from fineprune.training.perturbing import worst_noise
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
-
 
 ROUND = 5  # epochs after which it is asked whether the rate is to be halved
 LEAST_RATE = 0.01
@@ -42,28 +39,17 @@ class ContrastiveNeuronPruning(NormStrategy):
     trains = True
     trials = ({"epochs": 2, "inverting_epochs": 2, "batch_size": 16},)
 
-    @checked("strategy")
-    def __init__(
-        self,
-        epsilon: Positive = 0.4,
-        temperature: Positive = 0.3,
-        learning_rate: Positive = 0.2,
-        momentum: Fraction = 0.9,
-        epochs: Count = 150,
-        inverting_rate: Positive = 0.005,
-        inverting_cost: NonNegative = 0.01,
-        inverting_epochs: Count = 100,
-        batch_size: Count = 128,
-        form: Form = "published",
-        chunk: Count = 4,
-        most: Extent = 1.0,
-        seed: Natural = 0,
-    ) -> None:
-        super().__init__(form, chunk=chunk, most=most)
-        self.epsilon, self.temperature, self.batch_size, self.seed = epsilon, temperature, batch_size, seed
-        self.learning_rate, self.momentum, self.epochs = learning_rate, momentum, epochs
-        self.inverting = {"learning_rate": inverting_rate, "cost": inverting_cost}
-        self.inverting_epochs = inverting_epochs
+    epsilon: Positive = 0.4
+    temperature: Positive = 0.3
+    learning_rate: Positive = 0.2
+    momentum: Fraction = 0.9
+    epochs: Count = 150
+    inverting_rate: Positive = 0.005
+    inverting_cost: NonNegative = 0.01
+    inverting_epochs: Count = 100
+    batch_size: Count = 128
+    chunk = 4
+    seed: Natural = 0
 
     def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
         twin = network.masked(Scale, batch_statistics=True)
@@ -71,7 +57,7 @@ class ContrastiveNeuronPruning(NormStrategy):
         masks, ones, random = twin.masks(), tf.ones(twin.size), tf.random.Generator.from_seed(self.seed)
         target = suspect(network, clean.batches(self.batch_size, self.seed, epochs=5), self.epsilon, self.seed)
         batches = clean.batches(self.batch_size, self.seed, epochs=self.inverting_epochs)
-        invert(network, target, trigger, batches, **self.inverting)
+        invert(network, target, trigger, batches, self.inverting_rate, self.inverting_cost)
         kept, a_round = tf.Variable(0.0), ROUND * -(-len(clean) // self.batch_size)
         optimizer = keras.optimizers.SGD(self.learning_rate, self.momentum)
         halving = keras.callbacks.ReduceLROnPlateau("kept", 0.5, patience=3, mode="max", min_lr=LEAST_RATE)

@@ -9,21 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.checks import Count, Fractions, Natural, NonNegative, Positive, checked
+from fineprune.checks import Count, Natural, NonNegative, Positive
+from fineprune.data.split import Split
+from fineprune.network.network import Network
 from fineprune.network.step import Array, Mask
-from fineprune.strategy import THRESHOLDS, MaskStrategy
+from fineprune.strategy import MaskStrategy
 from fineprune.training.loop import Patience, train
 from fineprune.training.losses import agree, disagree
 from fineprune.training.perturbing import perturbation
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
 
 
 class InvertibleMasks(MaskStrategy):
@@ -32,24 +29,15 @@ class InvertibleMasks(MaskStrategy):
     trains, edit = True, Mask
     trials = ({"first_rounds": 2, "rounds": 2, "perturbing_steps": 2, "batch_size": 16},)
 
-    @checked("strategy")
-    def __init__(
-        self,
-        steepness: Positive = 20.0,
-        sparsity: NonNegative = 10.0,
-        learning_rate: Positive = 0.02,
-        perturbing_rate: Positive = 0.001,
-        perturbing_steps: Count = 20,
-        first_rounds: Count = 100,
-        rounds: Count = 200,
-        batch_size: Count = 256,
-        thresholds: Fractions = THRESHOLDS,
-        seed: Natural = 0,
-    ) -> None:
-        super().__init__(thresholds)
-        self.steepness, self.sparsity, self.learning_rate = steepness, sparsity, learning_rate
-        self.perturbing_rate, self.perturbing_steps, self.batch_size = perturbing_rate, perturbing_steps, batch_size
-        self.first_rounds, self.rounds, self.seed = first_rounds, rounds, seed
+    steepness: Positive = 20.0
+    sparsity: NonNegative = 10.0
+    learning_rate: Positive = 0.02
+    perturbing_rate: Positive = 0.001
+    perturbing_steps: Count = 20
+    first_rounds: Count = 100
+    rounds: Count = 200
+    batch_size: Count = 256
+    seed: Natural = 0
 
     def masks(self, network: Network, clean: Split) -> Mapping[str, Array]:
         twin, logits = network.masked(Mask, filters=True), network.logits

@@ -1,5 +1,4 @@
-"""Neural mask fine-tuning (Karim et al., "Augmented Neural Fine-Tuning for Efficient Backdoor Purification", ECCV
-2024).
+"""Neural mask fine-tuning (Karim et al., "Augmented Neural Fine-Tuning for Efficient Backdoor Purification", ECCV'24).
 
 Min over masks m of L(m·γ) on MixUp images + λ·Σ|1 − m| / classes, with m in [μ·e^(−ν·layer), 1].
 """
@@ -7,21 +6,18 @@ Min over masks m of L(m·γ) on MixUp images + λ·Σ|1 − m| / classes, with m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.checks import Count, Fraction, Fractions, Natural, Positive, checked
+from fineprune.checks import Count, Fraction, Natural, Positive
+from fineprune.data.split import Split
+from fineprune.network.network import Network
 from fineprune.network.step import Array, Scale
-from fineprune.strategy import LABELS, THRESHOLDS, MaskStrategy
+from fineprune.strategy import LABELS, MaskStrategy
 from fineprune.training.loop import train
 from fineprune.training.losses import cross_entropy
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
 
 
 class NeuralMaskFineTuning(MaskStrategy):
@@ -35,24 +31,15 @@ class NeuralMaskFineTuning(MaskStrategy):
     edit = Scale
     trials = ({"epochs": 2, "batch_size": 16},)
 
-    @checked("strategy")
-    def __init__(
-        self,
-        penalty: Positive = 1e-3,
-        floor: Fraction = 0.8,
-        depth: Positive = 0.5,
-        learning_rate: Positive = 0.1,
-        last_learning_rate: Positive = 0.02,
-        momentum: Fraction = 0.95,
-        epochs: Count = 100,
-        batch_size: Count = 128,
-        thresholds: Fractions = THRESHOLDS,
-        seed: Natural = 0,
-    ) -> None:
-        super().__init__(thresholds)
-        self.penalty, self.floor, self.depth, self.momentum = penalty, floor, depth, momentum
-        self.learning_rate, self.last_learning_rate = learning_rate, last_learning_rate
-        self.epochs, self.batch_size, self.seed = epochs, batch_size, seed
+    penalty: Positive = 1e-3
+    floor: Fraction = 0.8
+    depth: Positive = 0.5
+    learning_rate: Positive = 0.1
+    last_learning_rate: Positive = 0.02
+    momentum: Fraction = 0.95
+    epochs: Count = 100
+    batch_size: Count = 128
+    seed: Natural = 0
 
     def masks(self, network: Network, clean: Split) -> Mapping[str, Array]:
         twin, random = network.masked(Scale), tf.random.Generator.from_seed(self.seed)
@@ -63,9 +50,8 @@ class NeuralMaskFineTuning(MaskStrategy):
             share = random.uniform(())
             order = tf.argsort(random.uniform(tf.shape(labels)))
             logits = twin(share * images + (1 - share) * tf.gather(images, order), masks)
-            mixed = share * cross_entropy(labels, logits) + (1 - share) * cross_entropy(
-                tf.gather(labels, order), logits
-            )
+            mixed = share * cross_entropy(labels, logits)
+            mixed += (1 - share) * cross_entropy(tf.gather(labels, order), logits)
             return mixed + self.penalty * tf.reduce_sum(tf.abs(1 - masks)) / network.classes
 
         batches = clean.batches(self.batch_size, self.seed, epochs=self.epochs)

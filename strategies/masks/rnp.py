@@ -6,21 +6,19 @@ Unlearn: max over weights of L. Recover: min over masks m in [0, 1] of α·L(m·
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.checks import Count, Extent, Fraction, Natural, Positive, checked
+from fineprune.checks import Count, Fraction, Natural, Positive
+from fineprune.data.split import Split
 from fineprune.network.network import Network
 from fineprune.network.step import Array, Scale
-from fineprune.strategy import LABELS, Form, NormStrategy
+from fineprune.strategy import LABELS, NormStrategy
 from fineprune.training.loop import train
 from fineprune.training.losses import cross_entropy
 from fineprune.training.unlearning import unlearn
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
 
 
 class ReconstructiveNeuronPruning(NormStrategy):
@@ -34,25 +32,15 @@ class ReconstructiveNeuronPruning(NormStrategy):
     needs, trains = LABELS, True
     trials = ({"unlearning_epochs": 2, "recovering_epochs": 2, "batch_size": 16},)
 
-    @checked("strategy")
-    def __init__(
-        self,
-        unlearning_rate: Positive = 0.01,
-        unlearning_epochs: Count = 21,
-        stop: Positive = 2.0,
-        recovering_rate: Positive = 0.2,
-        recovering_epochs: Count = 20,
-        alpha: Fraction = 0.2,
-        batch_size: Count = 128,
-        form: Form = "published",
-        chunk: Count = 4,
-        most: Extent = 1.0,
-        seed: Natural = 0,
-    ) -> None:
-        super().__init__(form, chunk=chunk, most=most)
-        self.unlearning_rate, self.unlearning_epochs, self.stop = unlearning_rate, unlearning_epochs, stop
-        self.recovering_rate, self.recovering_epochs, self.alpha = recovering_rate, recovering_epochs, alpha
-        self.batch_size, self.seed = batch_size, seed
+    unlearning_rate: Positive = 0.01
+    unlearning_epochs: Count = 21
+    stop: Positive = 2.0
+    recovering_rate: Positive = 0.2
+    recovering_epochs: Count = 20
+    alpha: Fraction = 0.2
+    batch_size: Count = 128
+    chunk = 4
+    seed: Natural = 0
 
     def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
         network.norm_layers(self.layers)  # raises where there are none, before minutes are spent on unlearning

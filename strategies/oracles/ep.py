@@ -7,20 +7,17 @@ image. Channels with H(c) < mean − u·std of their layer are pruned.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from scipy.stats import entropy
 
-from fineprune.checks import Count, Fraction, Natural, checked
-from fineprune.data.split import sample
+from fineprune.checks import Count, Fraction, Natural
+from fineprune.data.split import Split, sample
+from fineprune.network.network import Network
 from fineprune.network.step import Array
 from fineprune.strategy import POISONED, NormStrategy
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
 
 
 class PreActivationEntropy(NormStrategy):
@@ -32,10 +29,9 @@ class PreActivationEntropy(NormStrategy):
     needs, normalise, threshold = POISONED, "z", "u"
     trials = ({"images": 40, "poison_rate": 0.3}, {"images": 30, "poison_rate": 0.2, "form": "silent", "chunk": 3})
 
-    @checked("strategy")
-    def __init__(self, images: Count = 500, poison_rate: Fraction = 0.1, seed: Natural = 0, **ranking: Any) -> None:
-        super().__init__(**ranking)
-        self.images, self.poison_rate, self.seed = images, poison_rate, seed
+    images: Count = 500
+    poison_rate: Fraction = 0.1
+    seed: Natural = 0
 
     def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
         poisoned, layers = oracle["poisoned"].values(), network.norm_layers(self.layers)

@@ -6,18 +6,16 @@ TAC(c) = mean over images x of ‖f_c(x with the trigger) − f_c(x)‖, of the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fineprune.attacks.poisoning import PoisonedSplit
+from fineprune.data.split import Split
 from fineprune.errors import ConfigError
+from fineprune.network.network import Network
 from fineprune.network.step import Array
 from fineprune.strategy import POISONED, ChannelStrategy
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
 
 
 class TriggerActivatedChange(ChannelStrategy):

@@ -7,17 +7,14 @@ Channels with KL(c) > mean + u·std of their layer are pruned.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from fineprune.network.network import powers
+from fineprune.data.split import Split
+from fineprune.network.network import Network, powers
 from fineprune.network.step import Array
 from fineprune.strategy import NormStrategy
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
 
 
 class NormStatistics(NormStrategy):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fineprune.checks import LayerName, checked
+from fineprune.checks import LayerName
+from fineprune.data.split import Split
 from fineprune.errors import ConfigError
+from fineprune.network.network import Network
 from fineprune.network.step import Array
 from fineprune.strategy import ChannelStrategy
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
 
 
 class ChannelActivation(ChannelStrategy):
@@ -22,10 +20,7 @@ class ChannelActivation(ChannelStrategy):
     whose channels do not arrive there are then ranked by what they emit themselves, behind their activation.
     """
 
-    @checked("strategy")
-    def __init__(self, rank_at: LayerName = "auto", **ranking: Any) -> None:
-        super().__init__(**ranking)
-        self.rank_at = rank_at
+    rank_at: LayerName = "auto"
 
     def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
         places = self._places(network)

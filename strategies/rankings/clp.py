@@ -7,18 +7,16 @@ Channels with σ(c) > mean + u·std of their layer are pruned.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from fineprune.data.split import Split
 from fineprune.errors import NotApplicable
+from fineprune.network.network import Network
 from fineprune.network.step import Array
 from fineprune.network.unit import UnitWeights
 from fineprune.strategy import NOTHING, ChannelStrategy
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
 
 
 class ChannelLipschitzness(ChannelStrategy):

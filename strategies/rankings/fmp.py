@@ -7,21 +7,18 @@ at x′ = x + α·sign(noise).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.checks import Count, Natural, Positive, checked
-from fineprune.data.split import in_memory, sample
+from fineprune.checks import Count, Natural, Positive
+from fineprune.data.split import Split, in_memory, sample
 from fineprune.network import passes
+from fineprune.network.network import Network
 from fineprune.network.step import Array
 from fineprune.strategy import LABELS, ChannelStrategy
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
 
 
 class FeatureMapPruning(ChannelStrategy):
@@ -30,12 +27,10 @@ class FeatureMapPruning(ChannelStrategy):
     needs, layers, scope = LABELS, "convolutions", "layer"
     trials = ({"images": 6, "epsilon": 8.0, "layers": "auto"}, {"images": 5, "scope": "global", "layers": "auto"})
 
-    @checked("strategy")
-    def __init__(
-        self, images: Count = 32, alpha: Positive = 1.0, epsilon: Positive = 1.0, seed: Natural = 0, **ranking: Any
-    ) -> None:
-        super().__init__(**ranking)
-        self.images, self.alpha, self.epsilon, self.seed = images, alpha, epsilon, seed
+    images: Count = 32
+    alpha: Positive = 1.0
+    epsilon: Positive = 1.0
+    seed: Natural = 0
 
     def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
         images, labels = in_memory(sample(clean, self.images, self.seed))

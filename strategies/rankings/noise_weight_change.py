@@ -6,21 +6,19 @@ NWC(c) = Σ |w′ − w| over the kernel of channel c, where w becomes w′ by s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.checks import Count, Natural, Positive, checked
+from fineprune.checks import Count, Natural, Positive
+from fineprune.data.split import Split
+from fineprune.network.network import Network
 from fineprune.network.places import Places
 from fineprune.network.step import Array
 from fineprune.strategy import NOTHING, ChannelStrategy
 from fineprune.training.unlearning import unlearn
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
 
 
 class NoiseWeightChange(ChannelStrategy):
@@ -29,17 +27,10 @@ class NoiseWeightChange(ChannelStrategy):
     needs, layers = NOTHING, "convolutions"
     trials = ({"iterations": 2, "batch_size": 8}, {"iterations": 1, "batch_size": 4, "scope": "layer"})
 
-    @checked("strategy")
-    def __init__(
-        self,
-        learning_rate: Positive = 1e-4,  # of SGD with momentum 0.9
-        batch_size: Count = 256,
-        iterations: Count = 20,
-        seed: Natural = 0,
-        **ranking: Any,
-    ) -> None:
-        super().__init__(**ranking)
-        self.learning_rate, self.batch_size, self.iterations, self.seed = learning_rate, batch_size, iterations, seed
+    learning_rate: Positive = 1e-4
+    batch_size: Count = 256
+    iterations: Count = 20
+    seed: Natural = 0
 
     def scores(self, network: Network, clean: Split, **oracle: Any) -> Mapping[str, Array]:
         keras.utils.set_random_seed(self.seed)  # for layers that are random in training

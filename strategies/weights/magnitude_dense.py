@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from fineprune.checks import call, checked
+from fineprune.checks import Natural, call
+from fineprune.data.split import Split
 from fineprune.errors import ConfigError
+from fineprune.network.network import Network
 from fineprune.network.step import Step
 from fineprune.strategy import LABELS, NOTHING, Strategy
 from fineprune.training import sparsity
 from fineprune.training.fit import Recipe
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
-    from fineprune.network.network import Network
 
 
 class MagnitudeDense(Strategy):
@@ -30,26 +28,24 @@ class MagnitudeDense(Strategy):
         {"scope": "layer", "train": "tfmot", "training": {"epochs": 1, "batch_size": 4, "learning_rate": 0.001}},
     )
 
-    @checked("strategy")
-    def __init__(
-        self,
-        sparsities: sparsity.Levels,
-        scope: Literal["global", "layer"],
-        layers: Literal["dense", "all"],
-        train: Literal["none", "tfmot"],
-        training: Mapping[str, Any],
-        seed: int,
-    ) -> None:
-        self.sparsities, self.scope, self.seed = sparsities, scope, seed
-        self.dense_only, self.trains = layers == "dense", train == "tfmot"
-        if self.trains and len(sparsities) < 2:
+    sparsities: sparsity.Levels
+    scope: Literal["global", "layer"]
+    layers: Literal["dense", "all"]
+    train: Literal["none", "tfmot"]
+    training: Mapping[str, Any]
+    seed: Natural
+
+    def __post_init__(self) -> None:
+        self.dense_only, self.trains = self.layers == "dense", self.train == "tfmot"
+        if self.trains and len(self.sparsities) < 2:
             raise ConfigError(
-                f"expected strategy.sparsities to be two or more for tfmot to rise between, got {list(sparsities)}"
-                ": set the first and the last"
+                "expected strategy.sparsities to be two or more for tfmot to rise between, got "
+                f"{list(self.sparsities)}: set the first and the last"
             )
-        self.recipe = call("strategy.training", Recipe, **training)
+        self.recipe = call("strategy.training", Recipe, **self.training)
         self.needs = LABELS if self.trains else NOTHING
-        self.variant = ", ".join([scope, *([] if self.dense_only else ["all layers"]), *(["tfmot"] * self.trains)])
+        also = ["all layers"] * (not self.dense_only) + ["tfmot"] * self.trains
+        self.variant = ", ".join([self.scope, *also])
 
     def steps(self, network: Network, clean: Split, **oracle: Any) -> Iterator[Step]:
         kernels = sparsity.kernels(network, self.dense_only)

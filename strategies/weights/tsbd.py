@@ -5,21 +5,19 @@ Weight Changes and Backdoor Activeness", NeurIPS 2024): its first stage, the wei
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tf_keras as keras
 
-from fineprune.checks import Count, Fraction, Fractions, Natural, Positive, checked
+from fineprune.checks import Count, Fraction, Fractions, Natural, Positive
+from fineprune.data.split import Split
 from fineprune.errors import ConfigError, NotApplicable
 from fineprune.network.labels import accuracy
 from fineprune.network.network import Network
 from fineprune.network.step import Array, Mask, Step
 from fineprune.strategy import LABELS, Strategy
 from fineprune.training.unlearning import unlearn
-
-if TYPE_CHECKING:
-    from fineprune.data.split import Split
 
 
 class TwoStageBackdoorDefence(Strategy):
@@ -33,28 +31,22 @@ class TwoStageBackdoorDefence(Strategy):
     needs, trains = LABELS, True
     trials = ({"epochs": 2, "batch_size": 16, "neurons": (0.1, 0.5)},)
 
-    @checked("strategy")
-    def __init__(
-        self,
-        neurons: Fractions = (0.01, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9),
-        weights: Fraction = 0.7,
-        learning_rate: Positive = 1e-4,
-        epochs: Count = 1000,
-        stop: Positive = 1.0,
-        batch_size: Count = 256,
-        seed: Natural = 0,
-    ) -> None:
-        self.neurons, self.share, self.learning_rate = sorted(neurons), weights, learning_rate
-        self.epochs, self.stop, self.batch_size, self.seed = epochs, stop, batch_size, seed
+    neurons: Fractions = (0.01, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9)
+    weights: Fraction = 0.7
+    learning_rate: Positive = 1e-4
+    epochs: Count = 1000
+    stop: Positive = 1.0
+    batch_size: Count = 256
+    seed: Natural = 0
 
     def steps(self, network: Network, clean: Split, **oracle: Any) -> Iterator[Step]:
         changes = self.changes(network, clean)
         filters = np.concatenate([change.sum(axis=(0, 1, 2)) for change in changes.values()])
-        for share in self.neurons:
+        for share in sorted(self.neurons):
             least = np.sort(filters)[-max(1, round(share * len(filters)))]
             chosen = {layer: change.sum(axis=(0, 1, 2)) >= least for layer, change in changes.items()}
             inside = np.concatenate([change[..., chosen[layer]].ravel() for layer, change in changes.items()])
-            threshold = np.sort(inside)[-max(1, round(self.share * len(inside)))]
+            threshold = np.sort(inside)[-max(1, round(self.weights * len(inside)))]
             pruned = {layer: (change >= threshold) & (change > 0) & chosen[layer] for layer, change in changes.items()}
             yield Step([Mask(layer, 1 - part.astype(np.float32)) for layer, part in pruned.items()], share, "neurons")
 

@@ -125,7 +125,7 @@ def test_layers_of_unlike_width_are_refused(model: keras.Model, clean: ArraySpli
     with pytest.raises(
         ConfigError, match=r"^expected 'conv_1' to have the 6 channels of 'pool_2', got 4: set strategy.layers"
     ):
-        ChannelActivation("pool_2", layers=["conv_2", "conv_1"]).scores(Network(model), clean)
+        ChannelActivation(rank_at="pool_2", layers=["conv_2", "conv_1"]).scores(Network(model), clean)
 
 
 def test_rank_at_is_a_name() -> None:

@@ -21,16 +21,14 @@ from strategies.rankings.bnp import NormStatistics
 class Given(ChannelStrategy):
     """Scores as they are handed in."""
 
-    def __init__(self, given: Mapping[str, list[float]], chunk: int = 1, **ranking: Any) -> None:
-        super().__init__(chunk, **ranking)
-        self.given = given
+    given: Any
 
     def scores(self, network: Any, clean: Any) -> Mapping[str, Array]:
         return {layer: np.array(scores) for layer, scores in self.given.items()}
 
 
-def pruned_in_order(given: Mapping[str, list[float]], chunk: int = 1, **ranking: Any) -> list[dict[str, list[int]]]:
-    steps = list(Given(given, chunk, **ranking).steps(None, None))  # type: ignore[arg-type]
+def pruned_in_order(given: Mapping[str, list[float]], **ranking: Any) -> list[dict[str, list[int]]]:
+    steps = list(Given(given=given, **ranking).steps(None, None))  # type: ignore[arg-type]
     return [{layer: mask.astype(int).tolist() for layer, mask in kept(step).items()} for step in steps]
 
 
@@ -56,7 +54,7 @@ def test_masks_up_to_a_threshold_are_the_first_to_be_pruned_however_many_tie() -
     masks = np.concatenate([np.ceil(random.uniform(low, high, n) * 1e4) / 1e4 for low, high, n in edges])
     masks = random.permutation(np.concatenate([masks, np.ones(4800 - len(masks))]))
     layers = np.split(masks, np.cumsum([64] * 5 + [128] * 5 + [256] * 5 + [512] * 5)[:-1])
-    steps = Given({str(number): list(layer) for number, layer in enumerate(layers)}).steps(None, None)  # type: ignore[arg-type]
+    steps = Given(given={str(number): list(layer) for number, layer in enumerate(layers)}).steps(None, None)  # type: ignore[arg-type]
     for pruned, step in zip(range(1, 754), steps, strict=False):
         if pruned in counts.values():
             (threshold,) = (each for each, count in counts.items() if count == pruned)
@@ -107,16 +105,16 @@ def test_what_a_paper_does_is_no_variant_and_anything_else_is() -> None:
     class ByLayer(Given):
         scope, normalise = "layer", "z"
 
-    assert ByLayer({}).variant == ByLayer({}, scope="layer", normalise="z").variant == ""
-    assert ByLayer({}, scope="global", normalise="none").variant == "scope global, normalise none"
-    assert ByLayer({}, layers=["a", "b"]).variant == "layers a + b"
+    assert ByLayer(given={}).variant == ByLayer(given={}, scope="layer", normalise="z").variant == ""
+    assert ByLayer(given={}, scope="global", normalise="none").variant == "scope global, normalise none"
+    assert ByLayer(given={}, layers=["a", "b"]).variant == "layers a + b"
 
 
 def test_the_amount_is_the_threshold_where_the_paper_has_one() -> None:
     class Thresholded(Given):
         normalise, threshold = "z", "u"
 
-    steps = list(Thresholded({"a": [1.0, 2, 3]}).steps(None, None))  # type: ignore[arg-type]
+    steps = list(Thresholded(given={"a": [1.0, 2, 3]}).steps(None, None))  # type: ignore[arg-type]
     assert [step.amount for step in steps] == pytest.approx([0, -1, -1])
     assert {step.amount_name for step in steps} == {"u"}
 
@@ -135,7 +133,7 @@ def test_a_chunk_larger_than_the_layer_takes_it_whole() -> None:
 
 @pytest.mark.parametrize(("most", "counts"), [(0.5, [2, 3]), (0.4, [2]), (0.01, [1]), (1.0, [2, 4, 5])])
 def test_the_last_step_prunes_the_share_most_of_all_channels_rounded_up(most: float, counts: list[int]) -> None:
-    steps = Given({"a": [0.1, 0.2], "b": [0.3, 0.4, 0.5]}, chunk=2, most=most).steps(None, None)  # type: ignore[arg-type]
+    steps = Given(given={"a": [0.1, 0.2], "b": [0.3, 0.4, 0.5]}, chunk=2, most=most).steps(None, None)  # type: ignore[arg-type]
     assert [step.pruned for step in steps] == counts
 
 
@@ -143,18 +141,18 @@ def test_the_last_step_prunes_the_share_most_of_all_channels_rounded_up(most: fl
 def test_a_sweep_ends_at_a_share_above_0(most: Any) -> None:
     expected = "expected strategy.most to be a fraction > 0 and ≤ 1, got "
     with pytest.raises(ConfigError, match=re.escape(expected)):
-        Given({}, most=most)
+        Given(given={}, most=most)
 
 
 def test_earlier_steps_stay_as_they_were() -> None:
-    first, *_ = list(Given({"a": [0.1, 0.2, 0.3]}).steps(None, None))  # type: ignore[arg-type]
+    first, *_ = list(Given(given={"a": [0.1, 0.2, 0.3]}).steps(None, None))  # type: ignore[arg-type]
     assert kept(first)["a"].tolist() == [0, 1, 1]
 
 
 @pytest.mark.parametrize("chunk", [0, -1, 1.5, "2", True])
 def test_a_chunk_is_a_whole_number_from_1(chunk: Any) -> None:
     with pytest.raises(ConfigError) as error:
-        Given({}, chunk)
+        Given(given={}, chunk=chunk)
     assert (
         str(error.value) == f"expected strategy.chunk to be a whole number ≥ 1, got {chunk!r}: set a whole number ≥ 1"
     )

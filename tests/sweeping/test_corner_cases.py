@@ -119,9 +119,9 @@ def test_a_badnet_that_is_never_right_has_nothing_to_lose() -> None:
 def test_weights_that_are_all_alike_are_all_kept() -> None:
     """As large as the smallest one kept: none may go, at any sparsity."""
     model = linear([[1, 1], [1, 1]])
-    strategy = MagnitudeDense(
-        [0.5, 0.9], "global", "dense", "none", {"epochs": 1, "batch_size": 1, "learning_rate": 1}, 0
-    )
+    training = {"epochs": 1, "batch_size": 1, "learning_rate": 1}
+    choices: dict[str, Any] = {"scope": "global", "layers": "dense", "train": "none", "training": training, "seed": 0}
+    strategy = MagnitudeDense(sparsities=[0.5, 0.9], **choices)
     images = ArraySplit(np.ones((2, 1, 1, 2), np.uint8), np.zeros(2, np.int64), Scaling(1.0))
     sweep = swept(model, Data("d", images), strategy)
     assert sweep.table["pruned"].tolist() == [0, 0, 0]
@@ -182,7 +182,7 @@ def test_more_channels_than_masks_fit_in_memory() -> None:
     said = r"^expected at most 268,435,456 channels times steps, got 40,000 channels: set strategy.chunk=6$"
     with pytest.raises(ConfigError, match=said):
         next(Wide().steps(None, None))  # type: ignore[arg-type]
-    assert next(Wide(6).steps(None, None)).pruned == 6  # type: ignore[arg-type]
+    assert next(Wide(chunk=6).steps(None, None)).pruned == 6  # type: ignore[arg-type]
 
 
 @pytest.mark.end_to_end

@@ -67,7 +67,9 @@ def test_an_iteration_of_anp_sends_its_batch_three_times_forward_and_three_times
 
 
 def test_training_towards_sparsity_takes_its_epochs() -> None:
-    strategy = MagnitudeDense([0.5, 0.7], "global", "dense", "tfmot", TRAINING, 0)
+    strategy = MagnitudeDense(
+        sparsities=[0.5, 0.7], scope="global", layers="dense", train="tfmot", training=TRAINING, seed=0
+    )
     assert costs(strategy) == of_strategy(2, 2)
 
 

@@ -44,7 +44,9 @@ def fine_tuned(network: Network, images: Split) -> None:
 
 
 def made_sparse(network: Network, images: Split) -> None:
-    steps = MagnitudeDense([0.5, 0.7], "layer", "all", "tfmot", ONCE, 0).steps(network, images)
+    steps = MagnitudeDense(
+        sparsities=[0.5, 0.7], scope="layer", layers="all", train="tfmot", training=ONCE, seed=0
+    ).steps(network, images)
     assert [round(step.pruned / step.total, 1) for step in steps] == [0.5, 0.7]
 
 
