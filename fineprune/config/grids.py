@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import sys
 import time
 from collections import Counter
@@ -25,6 +24,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from fineprune.config import identity
+from fineprune.config.choices import command
 from fineprune.config.instantiate import check_no_password
 from fineprune.errors import ConfigError, FinepruneError, plain
 from fineprune.files import write_json, write_text
@@ -185,7 +185,7 @@ def comparison(config: DictConfig, grid: Grid) -> str:
     name = grid.about["name"]
     as_it_stands = OverridesParser.create().parse_override(f"grid={name}").value()
     setting = f"grid={name}" if str(as_it_stands) == name else f'grid="{name}"'
-    return shlex.join(["python", "-m", "runners.compare", setting, *where])
+    return command("compare", setting, *where)
 
 
 def progress(grid: Grid) -> str:

@@ -10,13 +10,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from fineprune.errors import SECRET, ConfigError, plain, without_secrets
 
-PACKAGES = ("fineprune", "strategies")
+OWN = "strategies."  # how `conf/` names the strategies of fineprune, whatever folder of that name Python finds first
 
 
 def instantiate(settings: DictConfig | None, kind: type, or_none: bool = False) -> Any:
     """The object that `settings._target_` makes from the other settings; with `or_none`, None if there are none.
 
-    Raises ConfigError unless that is a class of `kind`, or a function that returns one, written in one of PACKAGES.
+    Raises ConfigError unless that is a class of `kind`, or a function that returns one, written in fineprune.
     """
     from hydra.utils import instantiate as make
 
@@ -29,10 +29,10 @@ def instantiate(settings: DictConfig | None, kind: type, or_none: bool = False) 
     first, *more = _targets(OmegaConf.to_container(settings, resolve=True))
     if more or not _makes(first, kind):
         raise ConfigError(
-            f"expected _target_ to name something in {' or '.join(PACKAGES)} that makes a {kind.__name__}, got "
+            f"expected _target_ to name something in fineprune or strategies that makes a {kind.__name__}, got "
             f"{(more or [first])[0]!r}: nothing was run; take one of those that --help lists"
         )
-    made = make(settings)
+    made = make(settings, _target_=_importable(first))
     if not isinstance(made, kind):
         raise ConfigError(f"expected settings that make a {kind.__name__}, got _partial_ among them: leave it out")
     return made
@@ -47,14 +47,19 @@ def _targets(settings: Any) -> Iterator[Any]:
         yield from (target for target in _targets(part) if target is not None)
 
 
+def _importable(target: Any) -> str:
+    """`target` as Python imports it, from the checkout as from a wheel."""
+    return f"fineprune.{target}" if str(target).startswith(OWN) else str(target)
+
+
 def _makes(target: Any, kind: type) -> bool:
-    module, _, name = str(target).rpartition(".")
-    if module.split(".")[0] not in PACKAGES:
+    module, _, name = _importable(target).rpartition(".")
+    if module.split(".")[0] != "fineprune":
         return False  # before it is imported
     try:
         factory = getattr(import_module(module), name)
         product = factory if isinstance(factory, type) else get_type_hints(factory)["return"]
-        return factory.__module__.split(".")[0] in PACKAGES and issubclass(product, kind)
+        return factory.__module__.split(".")[0] == "fineprune" and issubclass(product, kind)
     except (ImportError, AttributeError, KeyError, NameError, TypeError):
         return False
 

@@ -1,6 +1,5 @@
 """The triggers: where they lie, what they cover, what they ask for, and what they refuse."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
-import conf
 from fineprune.attacks import (
     Attack,
     Blend,
@@ -25,16 +23,17 @@ from fineprune.attacks import (
     Trigger,
     Warp,
 )
+from fineprune.config.choices import CONF
 from fineprune.errors import ConfigError
 
 GREY = 200.0
 TARGETS = {"sunglasses": 0, "lipstick": 1, "eyebrows": 2}
-ATTACKS = sorted(file.stem for file in (Path(conf.__file__).parent / "attack").glob("*.yaml"))
+ATTACKS = sorted(file.stem for file in (CONF / "attack").glob("*.yaml"))
 
 
 def chosen(name: str, **settings_: Any) -> Attack:
     """The attack of that YAML, with some settings of another value."""
-    written = OmegaConf.load(Path(conf.__file__).parent / "attack" / f"{name}.yaml")
+    written = OmegaConf.load(CONF / "attack" / f"{name}.yaml")
     seed = {"seed": 0} if "seed" in written else {}
     return instantiate(OmegaConf.merge(written, seed, settings_))
 

@@ -13,9 +13,9 @@ from fineprune.attacks.base import Attack
 from fineprune.config.instantiate import instantiate
 from fineprune.data.split import Data
 from fineprune.errors import ConfigError
+from fineprune.strategies.controls.none import NoPruning
 from fineprune.strategy import Strategy
 from fineprune.training.fine_tuning import FineTuning
-from strategies.controls.none import NoPruning
 
 PATCH = {"_target_": "fineprune.attacks.Patch", "target": 0, "poison_rate": 0.1, "size": 2, "place": "top_left"}
 PATCH |= {"pattern": "plain", "colour": [1, 2, 3]}

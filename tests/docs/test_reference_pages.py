@@ -10,8 +10,8 @@ from reference_pages import table
 from settings import CHOICES, CONF
 
 from fineprune.config.reference import settings, summary
-from strategies.controls.none import NoPruning
-from strategies.masks.anp import AdversarialNeuronPruning
+from fineprune.strategies.controls.none import NoPruning
+from fineprune.strategies.masks.anp import AdversarialNeuronPruning
 
 FILES = sorted(CONF.rglob("*.yaml"))
 
