@@ -145,6 +145,12 @@ def test_a_strategy_is_the_same_from_a_wheel() -> None:
         assert code(f"fineprune.strategies.{part}") == code(f"strategies.{part}") != code("fineprune.strategies")
 
 
+def test_the_code_of_an_installed_strategy_counts_that_it_imports() -> None:
+    module = "my_defence.strategy"
+    assert code(module, source=edited(my_defence__idleness="\nx = 1\n")) != code(module)
+    assert code(module, source=edited(my_defence__attack="\nx = 1\n")) == code(module)
+
+
 @pytest.mark.parametrize("folder", ["strategies", "runners"])
 def test_what_a_wheel_renames_imports_nothing_by_its_old_name(folder: str) -> None:
     for path in (ROOT / folder).rglob("*.py"):

@@ -1,4 +1,4 @@
-"""What can be chosen, the YAML files in each folder of `conf/`, and by which command."""
+"""What can be chosen, the YAML files in each folder of `conf/` and of installed packages, and by which command."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from fineprune import plugins
 from fineprune.errors import ConfigError
 
 CONF = Path(str(files("fineprune.conf")))
@@ -24,7 +25,17 @@ def command(name: str, *settings: str) -> str:
 
 def choices(group: str) -> list[str]:
     """The names that `group`, as `strategy`, can be set to."""
-    return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
+    return sorted({file.stem for folder in _folders() for file in (folder / group).glob("*.yaml")})
+
+
+def written(config: str) -> Path:
+    """The file of `config`, as `strategy/anp`: that of fineprune, or else that of an installed package."""
+    files = [folder / f"{config}.yaml" for folder in _folders()]
+    return next(filter(Path.exists, files), files[0])
+
+
+def _folders() -> tuple[Path, ...]:
+    return CONF, *plugins.folders()
 
 
 def check(group: str, choice: Any, names: Collection[str]) -> None:

@@ -24,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from fineprune import plugins
 from fineprune.config import grids, mistakes
 from fineprune.config import help as help_of
 from fineprune.config.choices import CONF, command
@@ -98,6 +99,7 @@ def run(job: Job, config: str, positional: str | None = None, tensorflow: bool =
 def _compose(config: str, task: Callable[[DictConfig], None]) -> None:
     """Have Hydra compose the settings, and call `task` with them, once or for each job."""
     begun = False
+    plugins.register()
 
     def begin(settings: DictConfig) -> None:
         nonlocal begun

@@ -29,7 +29,7 @@ from fineprune.strategies.rankings.channel_activation import ChannelActivation
 from fineprune.strategies.rankings.fmp import FeatureMapPruning
 from fineprune.sweeping.plan import plan
 from fineprune.sweeping.run import run
-from fineprune.testing import no_pooling
+from fineprune.testing.networks import no_pooling
 from fineprune.training.tuning.clean import CleanFineTuning
 
 ROOT = Path(__file__).parents[2]

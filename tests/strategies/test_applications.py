@@ -13,7 +13,7 @@ from fineprune.evaluation.predict import predict, predict_steps
 from fineprune.network.network import Network
 from fineprune.network.step import Step
 from fineprune.strategies.rankings.channel_activation import ChannelActivation
-from fineprune.testing import seeded
+from fineprune.testing.networks import seeded
 
 CLASSES = 10
 
