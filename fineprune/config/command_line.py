@@ -24,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from fineprune import plugins
+from fineprune import launchers, plugins
 from fineprune.config import grids, mistakes
 from fineprune.config import help as help_of
 from fineprune.config.choices import CONF, command
@@ -100,6 +100,7 @@ def _compose(config: str, task: Callable[[DictConfig], None]) -> None:
     """Have Hydra compose the settings, and call `task` with them, once or for each job."""
     begun = False
     plugins.register()
+    launchers.register()
 
     def begin(settings: DictConfig) -> None:
         nonlocal begun

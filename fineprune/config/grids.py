@@ -29,6 +29,10 @@ from fineprune.config.instantiate import check_no_password
 from fineprune.errors import ConfigError, FinepruneError, plain
 from fineprune.files import write_json, write_text
 
+KILLED = (
+    "expected its process to end by itself, got it killed, as for want of memory: enter the same command again, which "
+    "runs what is missing"
+)
 FINISHED, BEFORE, INAPPLICABLE, FAILED = "finished", "finished before", "not applicable", "failed"
 
 
@@ -87,6 +91,14 @@ class Grid:
             job |= entry | ({} if entry["state"] == "started" else {"ended": seconds})
         return list(jobs.values())
 
+    def note_killed(self) -> None:
+        """Note that jobs which never ended have failed: their processes were killed, or never began."""
+        jobs = {job["job"]: job for job in self.jobs()}
+        for number in range(self.about["jobs"]) if self.about["jobs"] else list(jobs):
+            if "ended" not in (job := jobs.get(number, {})):
+                title = job.get("title", self.title(number, []))
+                self.note(number, FAILED, title=title, reason=KILLED, mistake=False)
+
     def title(self, job: int, overrides: Iterable[str]) -> str:
         """As `job 2 of 12: strategy=none seed=0`, with those of its overrides in which jobs differ."""
         of = f" of {self.about['jobs']}" if self.about["jobs"] else ""
@@ -136,6 +148,7 @@ class Multirun(Callback):
         if not grid.jobs():
             print("error: expected at least one job, got none: let glob() match some choice", file=sys.stderr)
             sys.exit(2)
+        grid.note_killed()
         failed = [job for job in grid.jobs() if job["state"] == FAILED]
         print(f"grid {grid.about['name']}: {summary(grid.jobs())}", flush=True)
         if command := comparison(config, grid):

@@ -167,7 +167,6 @@ def _states(folder: Path) -> list[str]:
 
 
 def test_jobs_side_by_side_in_processes(folder: Path) -> None:
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     arguments = [*TWO_BY_TWO, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
     first = run(folder, "sweep", *arguments)
     assert (first.status, summary(first)) == (0, "4 finished, 0 failed")

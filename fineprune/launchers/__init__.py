@@ -1,0 +1,15 @@
+"""How the jobs of a grid are run: what `conf/hydra/launcher` chooses, besides `basic`, Hydra's own: one by one."""
+
+from __future__ import annotations
+
+from functools import cache
+
+
+@cache
+def register() -> None:
+    """Make them known to Hydra, which takes launchers by names below `hydra_plugins` alone."""
+    from hydra.core.plugins import Plugins
+
+    from fineprune.launchers.joblib import Joblib
+
+    Plugins.instance().class_name_to_class["hydra_plugins.fineprune.Joblib"] = Joblib
