@@ -42,7 +42,11 @@ def settings(config: str) -> list[Setting]:
     lines, root = text.splitlines(), yaml.compose(text)
     if root is None:
         return []
-    prefix = f"{config.partition('/')[0]}." if "/" in config and "# @package _global_" not in lines else ""
+    prefix = (
+        f"{config.rpartition('/')[0].replace('/', '.')}."
+        if "/" in config and "# @package _global_" not in lines
+        else ""
+    )
     by_name: dict[str, Setting] = {}
     for setting in [*_inherited(config, root, lines), *_own(root, lines, prefix)]:
         before = by_name.get(setting.name)

@@ -11,5 +11,7 @@ def register() -> None:
     from hydra.core.plugins import Plugins
 
     from fineprune.launchers.joblib import Joblib
+    from fineprune.launchers.submitit import SubmititLocal
 
-    Plugins.instance().class_name_to_class["hydra_plugins.fineprune.Joblib"] = Joblib
+    for launcher in (Joblib, SubmititLocal):
+        Plugins.instance().class_name_to_class[f"hydra_plugins.fineprune.{launcher.__name__}"] = launcher

@@ -28,6 +28,14 @@ def share_of(cores: int, jobs: int) -> dict[str, str]:
     return {name: os.environ.get(name, str(max(cores // jobs, 1))) for name in THREADS}
 
 
+def at_a_time(n_jobs: int, jobs: int) -> tuple[int, int]:
+    """How many of `jobs` to run at a time, where `n_jobs` may be −1 for one for each core, and on how many cores."""
+    from joblib import cpu_count
+
+    cores: int = cpu_count()
+    return min(cores if n_jobs == -1 else n_jobs, jobs), cores
+
+
 @dataclass(frozen=True)
 class Jobs:
     """What the jobs of a grid have in common, to be handed to other processes."""

@@ -15,7 +15,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from fineprune.checks import Count, checked
-from fineprune.launchers.job import Jobs, share_of
+from fineprune.launchers.job import Jobs, at_a_time, share_of
 
 
 class Joblib(Launcher):
@@ -30,10 +30,8 @@ class Joblib(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run a job for each of these overrides; one that is killed returns nothing, and leaves the others alone."""
-        from joblib import cpu_count
-
-        jobs, cores = Jobs(*self._common, Singleton.get_state()), cpu_count()
-        count = min(cores if self.n_jobs == -1 else self.n_jobs, len(job_overrides))
+        jobs = Jobs(*self._common, Singleton.get_state())
+        count, cores = at_a_time(self.n_jobs, len(job_overrides))
         workers = [Worker(jobs, share_of(cores, count)) for _ in range(count)]
         idle: SimpleQueue[Worker] = SimpleQueue()
         for worker in workers:

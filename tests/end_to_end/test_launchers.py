@@ -58,14 +58,17 @@ def last(ended: Ended) -> str:
     return line.removeprefix("grid mine: ")
 
 
-@pytest.mark.parametrize("launcher", [["joblib", "hydra.launcher.n_jobs=2"]], ids=lambda launcher: launcher[0])
-def test_one_that_is_killed_takes_no_other_with_it(launcher: list[str], tree: Path, folder: Path) -> None:
-    command = ["-m", "strategy=none", KINDS, "seed=0,1", *OWN, f"hydra/launcher={launcher[0]}", *launcher[1:]]
+@pytest.mark.parametrize(("launcher", "seeds"), [("joblib", 2), ("submitit_local", 1)])
+def test_one_that_is_killed_takes_no_other_with_it(launcher: str, seeds: int, tree: Path, folder: Path) -> None:
+    launched = [f"hydra/launcher={launcher}", "hydra.launcher.n_jobs=2"]
+    command = ["-m", "strategy=none", KINDS, f"seed=range({seeds})", *OWN, *launched]
     killed = run(folder, "sweep", *command, tree=tree)
-    assert (killed.status, last(killed)) == (1, "3 finished, 1 failed"), killed.err
+    assert (killed.status, last(killed)) == (1, f"{2 * seeds - 1} finished, 1 failed"), killed.err
     (line,) = (line for line in killed.err.splitlines() if line.startswith("failed: job "))
     assert "strategies.deadly.Deadly" in line and "expected its process to end by itself, got it killed" in line
     cores = len(os.sched_getaffinity(0))
     assert (folder / "threads").read_text() == str(max(cores // 2, 1))
     again = run(folder, "sweep", *command, tree=tree)
-    assert (again.status, last(again)) == (0, "4 finished (3 of them before), 0 failed"), again.err
+    assert (again.status, last(again)) == (0, f"{2 * seeds} finished ({2 * seeds - 1} of them before), 0 failed"), (
+        again.err
+    )
