@@ -19,7 +19,7 @@ from benchmarks.subject import Splits, arguments, forward, subject, sweep, timed
 from fineprune.data.split import Subset
 from fineprune.network.network import Network
 from fineprune.network.step import Silence, Step
-from strategies.rankings.channel_activation import ChannelActivation
+from fineprune.strategies.rankings.channel_activation import ChannelActivation
 
 PLOT = Path(__file__).parents[1] / "docs" / "pictures" / "speed.png"
 ROUNDS = 2  # of which the fastest counts

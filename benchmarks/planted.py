@@ -183,7 +183,7 @@ def rankings(seed: int) -> Iterator[tuple[str, Strategy]]:
 
     But for some that are QUICKER, and a step a channel.
     """
-    with initialize_config_module("conf", version_base="1.3"):
+    with initialize_config_module("fineprune.conf", version_base="1.3"):
         for name in choices("strategy"):
             strategy = instantiate(
                 compose("sweep", [f"strategy={name}", f"seed={seed}", *QUICKER.get(name, [])]).strategy, Strategy

@@ -66,7 +66,7 @@ def _deepid(weights: Path) -> keras.Model:
 
 
 def _demo() -> keras.Model:
-    with initialize_config_module("conf", version_base="1.3"):
+    with initialize_config_module("fineprune.conf", version_base="1.3"):
         return setup.obtain_badnet(compose("sweep")).model
 
 

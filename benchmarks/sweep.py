@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from benchmarks.comparison import compare
 from benchmarks.subject import arguments, subject
-from strategies.rankings.channel_activation import ChannelActivation
+from fineprune.strategies.rankings.channel_activation import ChannelActivation
 
 if __name__ == "__main__":
     settings = arguments("Measure the sweep over channels.")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -34,6 +36,16 @@ for _name, _value in {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }.items():
     os.environ.setdefault(_name, _value)
+
+
+# In the checkout these packages stand beside this one, for whoever adds to them; a wheel has them in here. They are not
+# imported by their short names: a folder of the user's own, called so, may come first where Python looks.
+for _name in ("conf", "runners", "strategies"):
+    if not Path(__file__).with_name(_name).exists():
+        _spec = spec_from_file_location(f"fineprune.{_name}", Path(__file__).parents[1] / _name / "__init__.py")
+        if _spec and _spec.loader:
+            globals()[_name] = sys.modules[_spec.name] = module_from_spec(_spec)
+            _spec.loader.exec_module(globals()[_name])
 
 
 def compare(

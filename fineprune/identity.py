@@ -17,6 +17,7 @@ DECIDING = (
     "evaluation",
     "goodnet",
     "network",
+    "strategies",
     "strategy",
     "sweeping",
     "training",
@@ -57,10 +58,15 @@ def code(*roots: str, within: Collection[str] = DECIDING, source: Source = insta
         module = waiting.pop()
         first, _, rest = module.partition(".")
         follows = first in own or (first == "fineprune" and rest.split(".")[0] in within)
-        if follows and module not in bare and (read := _read(module, source)) is not None:
-            bare[module], imported = read
+        if follows and _named(module) not in bare and (read := _read(module, source)) is not None:
+            bare[_named(module)], imported = read
             waiting += imported
     return hashlib.sha256(repr(sorted(bare.items())).encode()).hexdigest()[:16]
+
+
+def _named(module: str) -> str:
+    """`module`, of strategies as they are called in the checkout, where they can be imported by either name."""
+    return module.removeprefix("fineprune.") if module.startswith("fineprune.strategies.") else module
 
 
 def code_of(parts: Iterable[object], within: Collection[str] = DECIDING) -> str:

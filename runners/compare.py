@@ -5,13 +5,13 @@ python -m runners.compare tracking.experiment=fineprune
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from fineprune.config import command_line
+from fineprune.config.choices import command
 
 
 def compare(settings: DictConfig, folder: Path) -> None:
@@ -30,10 +30,10 @@ def compare(settings: DictConfig, folder: Path) -> None:
     with stage("reading the runs"):
         runs = tracking.finished(grid, filter_string)
     which = [f"experiment {tracking.experiment}", f"grid {grid}" if grid else "", filter_string]
-    command = shlex.join(["python", "-m", "runners.compare", *HydraConfig.get().overrides.task])
+    entered = command("compare", *HydraConfig.get().overrides.task)
     bar = instantiate(settings.removed, Bar)
     with stage("comparing, and drawing the pictures"):
-        comparison = Comparison(runs, ", ".join(part for part in which if part), bar, command)
+        comparison = Comparison(runs, ", ".join(part for part in which if part), bar, entered)
         records.withdraw(folder)
         files = result_files.write(comparison, folder)
     screen = console()

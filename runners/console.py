@@ -65,7 +65,7 @@ def _run(command: str, arguments: list[str]) -> None:
         print(help_of.text(str(_config(command)), arguments), end="")
         return
     sys.argv[1:] = arguments
-    import_module(f"runners.{_config(command)}").main()
+    import_module(f"fineprune.runners.{_config(command)}").main()
 
 
 def _complete(arguments: list[str]) -> None:

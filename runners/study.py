@@ -94,8 +94,8 @@ def check_more(more: str | None) -> str:
 
 
 def run(runner: str, *arguments: str) -> int:
-    """`python -m runners.<runner> <arguments>`; its exit status. What stops this process stops that one, too."""
-    command = [sys.executable, "-m", f"runners.{runner}", *arguments]
+    """The exit status of that runner, in a process of its own. What stops this process stops that one, too."""
+    command = [sys.executable, "-m", f"fineprune.runners.{runner}", *arguments]
     with subprocess.Popen(command) as process:  # noqa: S603 – no shell reads it
         try:
             return process.wait()

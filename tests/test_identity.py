@@ -1,5 +1,6 @@
 """Which code decides a result: all that it imports, but for comments, docstrings and what only reports."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,23 @@ def test_a_strategy_from_elsewhere_depends_on_its_own_package(text: str) -> None
 
     assert code("mine.strategy", source=source("f = 1")) != code("mine.strategy", source=source("f = 2"))
     assert code("mine.strategy", source=source("f = 1")) == code("mine.strategy", source=source("f = 1  # one"))
+
+
+def test_a_strategy_is_the_same_from_a_wheel() -> None:
+    for part in ("controls.none", "weights.tsbd"):
+        assert code(f"fineprune.strategies.{part}") == code(f"strategies.{part}") != code("fineprune.strategies")
+
+
+def test_the_code_of_an_installed_strategy_counts_that_it_imports() -> None:
+    module = "my_defence.strategy"
+    assert code(module, source=edited(my_defence__idleness="\nx = 1\n")) != code(module)
+    assert code(module, source=edited(my_defence__attack="\nx = 1\n")) == code(module)
+
+
+@pytest.mark.parametrize("folder", ["strategies", "runners"])
+def test_what_a_wheel_renames_imports_nothing_by_its_old_name(folder: str) -> None:
+    for path in (ROOT / folder).rglob("*.py"):
+        assert not re.search(r"^\s*(from|import) (conf|runners|strategies)\b", path.read_text(), re.MULTILINE), path
 
 
 def test_where_things_lie_decides_nothing() -> None:

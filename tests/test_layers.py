@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # From what everything may know to what knows everything.
 LAYERS = """
-    errors checks files progress identity names untrusted data network strategy goodnet attacks training aftermath
-    evaluation testing badnets sweeping report tracking comparison config
+    errors plugins checks files progress identity names untrusted data network strategy goodnet attacks training
+    aftermath evaluation testing badnets sweeping report tracking comparison launchers config
 """.split()
 MOST_MODULES, MOST_FILES = 10, 13
 

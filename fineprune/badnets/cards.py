@@ -31,7 +31,7 @@ def read(folder: Path) -> pd.DataFrame:
                 f"expected the card of a BadNet in {path}, got another file: {reason!r}; remove it"
             ) from reason
     if not rows:
-        raise DataError(f"expected cards of BadNets in {folder}, got none: run runners.train_badnet first")
+        raise DataError(f"expected cards of BadNets in {folder}, got none: run train_badnet first")
     return pd.DataFrame(rows)
 
 

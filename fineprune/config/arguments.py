@@ -11,7 +11,7 @@ import tf_keras as keras
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from fineprune import names
+from fineprune import names, plugins
 from fineprune.aftermath import Aftermath
 from fineprune.badnets.source import BadNet
 from fineprune.checks import Scale, checked
@@ -101,6 +101,7 @@ def _unlike(group: str, kind: type, given: Any) -> ConfigError:
 def _composed(group: str, choice: str, seed: int) -> DictConfig:
     """The settings of a sweep with this choice."""
     check(group, choice, choices(group))
+    plugins.register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("sweep", [f"{group}={choice}", f"seed={seed}"])
 

@@ -1,33 +1,41 @@
-"""What can be chosen: the YAML files in each folder of `conf/`."""
+"""What can be chosen, the YAML files in each folder of `conf/` and of installed packages, and by which command."""
 
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Collection
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import fineprune
+from fineprune import plugins
 from fineprune.errors import ConfigError
 
-# Beside this package rather than by its name: a folder `conf` of the user's own may come first where Python looks.
-CONF = Path(fineprune.__file__).parents[1] / "conf"
+CONF = Path(str(files("fineprune.conf")))
 
 
-def check_packages() -> None:
-    """Raise ConfigError where a folder of the user's own hides the program's strategies."""
-    spec = find_spec("strategies")
-    if spec is None or spec.origin is None or Path(spec.origin).parents[1] != CONF.parent:
-        raise ConfigError(
-            f"expected the package strategies of fineprune in {CONF.parent}, got {spec and (spec.origin or 'a folder')}"
-            ": run the command fineprune instead of python -m, or from another folder"
-        )
+def command(name: str, *settings: str) -> str:
+    """How a user enters a command: `python -m runners.NAME` where Python finds this program's runners by that name."""
+    spec = find_spec("runners")
+    in_checkout = spec and spec.origin and Path(spec.origin).resolve().parent == CONF.resolve().parent / "runners"
+    return shlex.join([*(["python", "-m", f"runners.{name}"] if in_checkout else ["fineprune", name]), *settings])
 
 
 def choices(group: str) -> list[str]:
     """The names that `group`, as `strategy`, can be set to."""
-    return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
+    return sorted({file.stem for folder in _folders() for file in (folder / group).glob("*.yaml")})
+
+
+def written(config: str) -> Path:
+    """The file of `config`, as `strategy/anp`: that of fineprune, or else that of an installed package."""
+    files = [folder / f"{config}.yaml" for folder in _folders()]
+    return next(filter(Path.exists, files), files[0])
+
+
+def _folders() -> tuple[Path, ...]:
+    return CONF, *plugins.folders()
 
 
 def check(group: str, choice: Any, names: Collection[str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import shlex
 import signal
 import sys
 import time
@@ -25,9 +24,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from fineprune import launchers, plugins
 from fineprune.config import grids, mistakes
 from fineprune.config import help as help_of
-from fineprune.config.choices import CONF, check_packages
+from fineprune.config.choices import CONF, command
 from fineprune.config.instantiate import check_no_password
 from fineprune.config.overrides import readable
 from fineprune.config.start import load_tensorflow
@@ -86,7 +86,6 @@ def run(job: Job, config: str, positional: str | None = None, tensorflow: bool =
             if {"-h", "--help"} & set(sys.argv[1:]):
                 print(help_of.text(config, sys.argv[1:]), end="")
                 return
-            check_packages()
             sys.argv[1:] = readable(sys.argv[1:], positional)
             _compose(config, task)
         except Exception as error:
@@ -100,6 +99,8 @@ def run(job: Job, config: str, positional: str | None = None, tensorflow: bool =
 def _compose(config: str, task: Callable[[DictConfig], None]) -> None:
     """Have Hydra compose the settings, and call `task` with them, once or for each job."""
     begun = False
+    plugins.register()
+    launchers.register()
 
     def begin(settings: DictConfig) -> None:
         nonlocal begun
@@ -163,7 +164,7 @@ def publish(tracking: Tracking, folder: Path) -> None:
         tracking.publish(folder)
     except TrackingError as reason:
         where = [text for text in HydraConfig.get().overrides.task if text.startswith("tracking.")]
-        later = shlex.join(["python", "-m", "runners.publish", str(folder), *where])
+        later = command("publish", str(folder), *where)
         print(f"warning: not logged yet, {plain(reason)}. The results are whole: later, {later}", file=sys.stderr)
 
 

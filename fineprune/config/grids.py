@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import sys
 import time
 from collections import Counter
@@ -25,10 +24,15 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from fineprune.config import identity
+from fineprune.config.choices import command
 from fineprune.config.instantiate import check_no_password
 from fineprune.errors import ConfigError, FinepruneError, plain
 from fineprune.files import write_json, write_text
 
+KILLED = (
+    "expected its process to end by itself, got it killed, as for want of memory: enter the same command again, which "
+    "runs what is missing"
+)
 FINISHED, BEFORE, INAPPLICABLE, FAILED = "finished", "finished before", "not applicable", "failed"
 
 
@@ -87,6 +91,14 @@ class Grid:
             job |= entry | ({} if entry["state"] == "started" else {"ended": seconds})
         return list(jobs.values())
 
+    def note_killed(self) -> None:
+        """Note that jobs which never ended have failed: their processes were killed, or never began."""
+        jobs = {job["job"]: job for job in self.jobs()}
+        for number in range(self.about["jobs"]) if self.about["jobs"] else list(jobs):
+            if "ended" not in (job := jobs.get(number, {})):
+                title = job.get("title", self.title(number, []))
+                self.note(number, FAILED, title=title, reason=KILLED, mistake=False)
+
     def title(self, job: int, overrides: Iterable[str]) -> str:
         """As `job 2 of 12: strategy=none seed=0`, with those of its overrides in which jobs differ."""
         of = f" of {self.about['jobs']}" if self.about["jobs"] else ""
@@ -136,6 +148,7 @@ class Multirun(Callback):
         if not grid.jobs():
             print("error: expected at least one job, got none: let glob() match some choice", file=sys.stderr)
             sys.exit(2)
+        grid.note_killed()
         failed = [job for job in grid.jobs() if job["state"] == FAILED]
         print(f"grid {grid.about['name']}: {summary(grid.jobs())}", flush=True)
         if command := comparison(config, grid):
@@ -185,7 +198,7 @@ def comparison(config: DictConfig, grid: Grid) -> str:
     name = grid.about["name"]
     as_it_stands = OverridesParser.create().parse_override(f"grid={name}").value()
     setting = f"grid={name}" if str(as_it_stands) == name else f'grid="{name}"'
-    return shlex.join(["python", "-m", "runners.compare", setting, *where])
+    return command("compare", setting, *where)
 
 
 def progress(grid: Grid) -> str:

@@ -1,4 +1,4 @@
-"""From settings to objects, only of this project's own classes, since settings may come from strangers, too."""
+"""From settings to objects, of fineprune's classes and those that were installed: settings may come from strangers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import Any, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
+from fineprune import plugins
 from fineprune.errors import SECRET, ConfigError, plain, without_secrets
 
-PACKAGES = ("fineprune", "strategies")
+OWN = "strategies."  # how `conf/` names the strategies of fineprune, whatever folder of that name Python finds first
 
 
 def instantiate(settings: DictConfig | None, kind: type, or_none: bool = False) -> Any:
     """The object that `settings._target_` makes from the other settings; with `or_none`, None if there are none.
 
-    Raises ConfigError unless that is a class of `kind`, or a function that returns one, written in one of PACKAGES.
+    Raises ConfigError unless that is a class of `kind`, or a function that returns one, which is written in fineprune
+    or named by an entry point of an installed package.
     """
     from hydra.utils import instantiate as make
 
@@ -29,10 +31,11 @@ def instantiate(settings: DictConfig | None, kind: type, or_none: bool = False) 
     first, *more = _targets(OmegaConf.to_container(settings, resolve=True))
     if more or not _makes(first, kind):
         raise ConfigError(
-            f"expected _target_ to name something in {' or '.join(PACKAGES)} that makes a {kind.__name__}, got "
-            f"{(more or [first])[0]!r}: nothing was run; take one of those that --help lists"
+            "expected _target_ to name something in fineprune or strategies, or an entry point of what is installed, "
+            f"that makes a {kind.__name__}, got {(more or [first])[0]!r}: nothing was run; take one of those that "
+            "--help lists"
         )
-    made = make(settings)
+    made = make(settings, _target_=_importable(first))
     if not isinstance(made, kind):
         raise ConfigError(f"expected settings that make a {kind.__name__}, got _partial_ among them: leave it out")
     return made
@@ -47,16 +50,31 @@ def _targets(settings: Any) -> Iterator[Any]:
         yield from (target for target in _targets(part) if target is not None)
 
 
+def _importable(target: Any) -> str:
+    """`target` as Python imports it, from the checkout as from a wheel."""
+    return f"fineprune.{target}" if str(target).startswith(OWN) else str(target)
+
+
 def _makes(target: Any, kind: type) -> bool:
-    module, _, name = str(target).rpartition(".")
-    if module.split(".")[0] not in PACKAGES:
-        return False  # before it is imported
+    name = _importable(target)
+    factory = plugins.load(name) if name in plugins.targets() else _own(name)
     try:
-        factory = getattr(import_module(module), name)
         product = factory if isinstance(factory, type) else get_type_hints(factory)["return"]
-        return factory.__module__.split(".")[0] in PACKAGES and issubclass(product, kind)
-    except (ImportError, AttributeError, KeyError, NameError, TypeError):
+        return issubclass(product, kind)
+    except (AttributeError, KeyError, NameError, TypeError):
         return False
+
+
+def _own(name: str) -> Any:
+    """What fineprune calls `name`; None where that is another's. Nothing else is imported."""
+    module, _, attribute = name.rpartition(".")
+    if module.split(".")[0] != "fineprune":
+        return None
+    try:
+        found = getattr(import_module(module), attribute)
+        return found if found.__module__.split(".")[0] == "fineprune" else None
+    except (ImportError, AttributeError):
+        return None
 
 
 def check_no_password(settings: Any) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from fineprune.config.choices import CONF
+from fineprune.config.choices import CONF, written
 
 INTERNAL = ("_target_", "defaults", "hydra")
 
@@ -28,7 +28,7 @@ class Setting:
 
 def summary(config: str) -> str:
     """What `conf/<config>.yaml` is for: the comment that it begins with."""
-    lines = (CONF / f"{config}.yaml").read_text().splitlines()
+    lines = written(config).read_text().splitlines()
     start = next((number for number, text in enumerate(lines) if not text.startswith("#")), len(lines))
     return _prose(line for line in lines[:start] if not line.startswith("# @"))
 
@@ -38,11 +38,15 @@ def settings(config: str) -> list[Setting]:
 
     Of a choice, as `strategy/anp`, those that it has or takes over from another choice, as `strategy.epsilon`.
     """
-    path = CONF / f"{config}.yaml"
-    lines, root = path.read_text().splitlines(), yaml.compose(path.read_text())
+    text = written(config).read_text()
+    lines, root = text.splitlines(), yaml.compose(text)
     if root is None:
         return []
-    prefix = f"{config.partition('/')[0]}." if "/" in config and "# @package _global_" not in lines else ""
+    prefix = (
+        f"{config.rpartition('/')[0].replace('/', '.')}."
+        if "/" in config and "# @package _global_" not in lines
+        else ""
+    )
     by_name: dict[str, Setting] = {}
     for setting in [*_inherited(config, root, lines), *_own(root, lines, prefix)]:
         before = by_name.get(setting.name)
@@ -64,7 +68,7 @@ def _inherited(config: str, root: yaml.MappingNode, lines: list[str]) -> Iterato
                 ((group, choice),) = entry.value
                 if not group.value.startswith("override "):
                     yield Setting(group.value, choice.value, _comment(lines, group, choice))
-            elif folder != Path() and (CONF / folder / f"{entry.value}.yaml").exists():
+            elif folder != Path() and written(f"{folder}/{entry.value}").exists():
                 yield from settings(str(folder / entry.value))
 
 

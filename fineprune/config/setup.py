@@ -16,7 +16,7 @@ from fineprune.attacks.base import Attack
 from fineprune.badnets.source import BadNet, Source
 from fineprune.checks import Seed, Share, checked
 from fineprune.config import identity
-from fineprune.config.choices import CONF
+from fineprune.config.choices import written
 from fineprune.config.grids import grid_name
 from fineprune.config.instantiate import flat, instantiate
 from fineprune.data.draw import Draw
@@ -102,7 +102,7 @@ def _changed(settings: DictConfig) -> Iterator[str]:
     """The settings of strategy and fine-tuning that are not those of their files."""
     choices, chosen = HydraConfig.get().runtime.choices, flat(settings)
     for group in ("strategy", "finetune"):
-        file = CONF / group / f"{choices[group]}.yaml"
+        file = written(f"{group}/{choices[group]}")
         if file.exists():  # a user's own is elsewhere
             own = flat(OmegaConf.create({"seed": settings.seed, group: OmegaConf.load(file)}))
             yield from (key for key, value in chosen.items() if key.startswith(f"{group}.") and own.get(key) != value)

@@ -140,9 +140,7 @@ class MlflowTracking(Tracking):
         from fineprune.tracking.read import finished
 
         if self._file is not None and not self._file.exists():
-            raise FinepruneError(
-                f"expected finished sweeps in {plain(self.uri)}, got no such file: run runners.sweep first"
-            )
+            raise FinepruneError(f"expected finished sweeps in {plain(self.uri)}, got no such file: run a sweep first")
         with self._translated_errors():
             if self._file is not None:
                 self._check_file(self._file)

@@ -60,7 +60,7 @@ def finished(uri: str, experiment: str, grid: str, filter_string: str) -> list[F
     sweeps = [FinishedSweep(run.info.run_id, **_printable(run), steps=_steps(client, run)) for run in runs]
     if not sweeps:
         raise FinepruneError(
-            f"expected finished sweeps in the experiment '{experiment}' where {condition}, got none: run runners.sweep "
+            f"expected finished sweeps in the experiment '{experiment}' where {condition}, got none: run a sweep "
             "first, or choose another tracking.experiment, grid or filter"
         )
     return sweeps

@@ -86,7 +86,7 @@ def test_a_network_without_a_backdoor_has_its_clean_accuracy_alone(tmp_path: Pat
 
 
 def test_no_card_and_a_damaged_one(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"^expected cards of BadNets in .*, got none: run runners.train_badnet first$"):
+    with pytest.raises(DataError, match=r"^expected cards of BadNets in .*, got none: run train_badnet first$"):
         cards.read(tmp_path)
     (tmp_path / "broken.json").write_text("{}")
     with pytest.raises(DataError, match=r"^expected the card of a BadNet in .*broken.json, got another file: .*remove"):

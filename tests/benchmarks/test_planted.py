@@ -8,12 +8,12 @@ from fineprune.data.split import Split
 from fineprune.evaluation.predict import predict
 from fineprune.network.network import Network
 from fineprune.network.step import Mask, Silence, Step
+from fineprune.strategies.oracles.ep import PreActivationEntropy
+from fineprune.strategies.oracles.tac import TriggerActivatedChange
+from fineprune.strategies.rankings.bnp import NormStatistics
+from fineprune.strategies.rankings.channel_activation import ChannelActivation
+from fineprune.strategies.rankings.clp import ChannelLipschitzness
 from fineprune.strategy import MaskStrategy, Strategy
-from strategies.oracles.ep import PreActivationEntropy
-from strategies.oracles.tac import TriggerActivatedChange
-from strategies.rankings.bnp import NormStatistics
-from strategies.rankings.channel_activation import ChannelActivation
-from strategies.rankings.clp import ChannelLipschitzness
 
 
 @pytest.fixture(scope="module")

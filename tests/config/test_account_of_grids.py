@@ -42,7 +42,8 @@ def test_how_far_a_grid_is(grid: Grid, clock: list[float]) -> None:
 
 
 def test_what_became_of_a_grid(grid: Grid, capsys: pytest.CaptureFixture[str]) -> None:
-    grid.note(0, "started", title="job 1 of 8: seed=0")
+    grid.begin(name="faces", varied=["seed"], jobs=3)
+    grid.note(0, "started", title="job 1 of 3: seed=0")
     grid.note(0, grids.FAILED, reason="expected this, got that", mistake=True)
     grid.note(1, grids.INAPPLICABLE)
     grid.note(2, grids.BEFORE)
@@ -54,13 +55,30 @@ def test_what_became_of_a_grid(grid: Grid, capsys: pytest.CaptureFixture[str]) -
         "grid faces: 1 finished (1 of them before), 1 not applicable, 1 failed",
         "next: python -m runners.compare grid=faces",
     ]
-    assert said.err == "failed: job 1 of 8: seed=0: expected this, got that\n"
+    assert said.err == "failed: job 1 of 3: seed=0: expected this, got that\n"
     assert left.value.code == 2
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_job_that_never_ended_has_failed(grid: Grid, known: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its process was killed, within the job or before; the latter shows where their number is known."""
+    grid.begin(name="faces", varied=["seed"], jobs=3 if known else None)
+    grid.note(0, "started", title="job 1: seed=0")
+    grid.note(1, "started", title="job 2: seed=1")
+    grid.note(1, grids.FINISHED)
+    with pytest.raises(SystemExit) as left:
+        grids.Multirun().on_multirun_end(compose(f"hydra.sweep.dir={grid.folder}", hydra_too=True))
+    said = capsys.readouterr()
+    assert said.out.startswith(f"grid faces: 1 finished, {1 + known} failed\n")
+    titles = ["job 1: seed=0", "job 3 of 3"] if known else ["job 1: seed=0"]
+    assert said.err.splitlines() == [f"failed: {title}: {grids.KILLED}" for title in titles]
+    assert left.value.code == 1
 
 
 def test_what_makes_the_results_of_jobs_doubtful_is_printed_once_a_grid(
     grid: Grid, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    grid.begin(name="faces", varied=["seed"], jobs=3)
     for job, doubts in enumerate([["the BadNet guesses"], [], ["the BadNet guesses", "one\nmore"]]):
         grid.note(job, grids.FINISHED, doubts=doubts)
     grids.Multirun().on_multirun_end(compose(f"hydra.sweep.dir={grid.folder}", hydra_too=True))

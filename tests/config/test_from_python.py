@@ -25,12 +25,12 @@ from fineprune.errors import ConfigError, DataError, FinepruneError, ModelError,
 from fineprune.files import save_model
 from fineprune.goodnet import GoodNet
 from fineprune.report.result import Result
+from fineprune.strategies.rankings.channel_activation import ChannelActivation
+from fineprune.strategies.rankings.fmp import FeatureMapPruning
 from fineprune.sweeping.plan import plan
 from fineprune.sweeping.run import run
-from fineprune.testing import no_pooling
+from fineprune.testing.networks import no_pooling
 from fineprune.training.tuning.clean import CleanFineTuning
-from strategies.rankings.channel_activation import ChannelActivation
-from strategies.rankings.fmp import FeatureMapPruning
 
 ROOT = Path(__file__).parents[2]
 SHORT = CleanFineTuning(

@@ -13,9 +13,9 @@ from fineprune.attacks.base import Attack
 from fineprune.config.instantiate import instantiate
 from fineprune.data.split import Data
 from fineprune.errors import ConfigError
+from fineprune.strategies.controls.none import NoPruning
 from fineprune.strategy import Strategy
 from fineprune.training.fine_tuning import FineTuning
-from strategies.controls.none import NoPruning
 
 PATCH = {"_target_": "fineprune.attacks.Patch", "target": 0, "poison_rate": 0.1, "size": 2, "place": "top_left"}
 PATCH |= {"pattern": "plain", "colour": [1, 2, 3]}
@@ -66,8 +66,8 @@ def test_anything_else_is_refused_and_not_run(
     with pytest.raises(ConfigError) as error:
         instantiate(OmegaConf.create(settings), Strategy)
     assert str(error.value) == (
-        f"expected _target_ to name something in fineprune or strategies that makes a Strategy, got {named!r}: "
-        "nothing was run; take one of those that --help lists"
+        "expected _target_ to name something in fineprune or strategies, or an entry point of what is installed, "
+        f"that makes a Strategy, got {named!r}: nothing was run; take one of those that --help lists"
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -89,6 +89,8 @@ def test_on_the_command_line(tmp_path: Path, runner: str) -> None:
     before = sorted(tmp_path.rglob("*"))
     ended = run(tmp_path, runner, "--config-dir=theirs", f"{group}=evil", "hydra.run.dir=out")
     assert ended.status == 2
-    assert ended.err.startswith("error: expected _target_ to name something in fineprune or strategies that makes a")
+    assert ended.err.startswith(
+        "error: expected _target_ to name something in fineprune or strategies, or an entry point"
+    )
     assert ended.err.count("\n") == 1
     assert sorted(tmp_path.rglob("*")) == before

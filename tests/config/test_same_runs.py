@@ -10,9 +10,9 @@ from fineprune.aftermath.quantise import Quantise
 from fineprune.badnets.source import BadNet
 from fineprune.config import identity
 from fineprune.data.split import Data
+from fineprune.strategies.controls.none import NoPruning
+from fineprune.strategies.rankings.channel_activation import ChannelActivation
 from fineprune.training.tuning.clean import CleanFineTuning
-from strategies.controls.none import NoPruning
-from strategies.rankings.channel_activation import ChannelActivation
 
 SETTINGS = {"seed": "0", "budgets": "[0.02]", "strategy.chunk": "1", "data.root": "a", "badnet.cache": "b"}
 NAMES = {"strategy": "ours", "data": "faces"}

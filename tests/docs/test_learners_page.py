@@ -11,16 +11,16 @@ from samples import pictures, split
 from fineprune.config.choices import CONF
 from fineprune.network.network import Network
 from fineprune.network.passes import Passes
+from fineprune.strategies.caps.mmbm import MaximumMarginMitigation
+from fineprune.strategies.masks.anp import AdversarialNeuronPruning
+from fineprune.strategies.masks.awm import AdversarialWeightMasking
+from fineprune.strategies.masks.cnp import ContrastiveNeuronPruning
+from fineprune.strategies.masks.ims import InvertibleMasks
+from fineprune.strategies.masks.nft import NeuralMaskFineTuning
+from fineprune.strategies.masks.rnp import ReconstructiveNeuronPruning
+from fineprune.strategies.weights.tsbd import TwoStageBackdoorDefence
 from fineprune.strategy import Strategy
 from fineprune.testing import NETWORKS
-from strategies.caps.mmbm import MaximumMarginMitigation
-from strategies.masks.anp import AdversarialNeuronPruning
-from strategies.masks.awm import AdversarialWeightMasking
-from strategies.masks.cnp import ContrastiveNeuronPruning
-from strategies.masks.ims import InvertibleMasks
-from strategies.masks.nft import NeuralMaskFineTuning
-from strategies.masks.rnp import ReconstructiveNeuronPruning
-from strategies.weights.tsbd import TwoStageBackdoorDefence
 
 LEARNERS = Path(__file__).parents[2] / "docs" / "strategies" / "learners.md"
 IMAGES = split(pictures(24), 5)  # a batch

@@ -10,8 +10,8 @@ from reference_pages import table
 from settings import CHOICES, CONF
 
 from fineprune.config.reference import settings, summary
-from strategies.controls.none import NoPruning
-from strategies.masks.anp import AdversarialNeuronPruning
+from fineprune.strategies.controls.none import NoPruning
+from fineprune.strategies.masks.anp import AdversarialNeuronPruning
 
 FILES = sorted(CONF.rglob("*.yaml"))
 
@@ -34,7 +34,7 @@ def test_no_setting_is_missed_and_no_default_is_wrong(file: Path) -> None:
     assert isinstance(loaded, dict)
     wanted = {key: loaded[key] for key in loaded if key not in ("defaults", "hydra", "_target_")}
     inside = "/" in config(file) and "# @package _global_" not in file.read_text()
-    prefix = f"{config(file).split('/')[0]}." if inside else ""
+    prefix = ".".join([*config(file).split("/")[:-1], ""]) if inside else ""
     read = OmegaConf.from_dotlist([f"{row.name}={row.default}" for row in settings(config(file))])
     own = {key: value for key, value in flat(wanted, prefix).items() if not key.endswith("_target_")}
     assert own.items() <= flat(OmegaConf.to_container(read)).items()  # type: ignore[arg-type]

@@ -119,7 +119,7 @@ def test_the_answer_on_the_terminal(compared: tuple[Path, str]) -> None:
         (["tracking.experiment=trial", "grid=none"], "AND tags.grid = 'none', got none"),
         (["tracking.experiment=trial", "filter=nonsense"], "expected filter to be in MLflow's language"),
         (["tracking=none"], "expected a tracking that keeps runs, got tracking=none"),
-        (["tracking.uri=sqlite:///away/mlflow.db"], "got no such file: run runners.sweep first"),
+        (["tracking.uri=sqlite:///away/mlflow.db"], "got no such file: run a sweep first"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(swept: Path, arguments: list[str], said: str) -> None:

@@ -1,6 +1,7 @@
 """The command `fineprune`: the same as `python -m runners.NAME`, whatever folders the user has."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from commands import RUNNERS, Ended, run
 COMMANDS = ["sweep", "compare", "study", "badnets", "train-badnet", "evaluate", "publish"]
 HEAVY = {"tensorflow", "tf_keras", "mlflow", "h5py", "pandas", "matplotlib", "rich"}
 # As an installer writes it.
-SCRIPT = f"#!{sys.executable}\nimport sys\nfrom runners.console import main\nsys.exit(main())\n"
+SCRIPT = f"#!{sys.executable}\nimport sys\nfrom fineprune.runners.console import main\nsys.exit(main())\n"
 COMPLETE = """
 eval "$(fineprune -sc install=bash)"
 COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDS=($1) COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
@@ -76,7 +77,7 @@ def test_an_unknown_command_is_one_line(environment: dict[str, str], tmp_path: P
 @pytest.fixture
 def hiding(tmp_path: Path) -> Path:
     """A folder whose own packages have the names of the program's."""
-    for name in ("conf", "strategies"):
+    for name in ("conf", "runners", "strategies"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").touch()
     return tmp_path
@@ -87,13 +88,11 @@ def test_folders_of_the_user_hide_nothing_from_it(environment: dict[str, str], h
     assert ended.err.startswith("error: expected cards of BadNets in models, got none")
 
 
-def test_where_they_hide_strategies_from_python_m_one_line_says_so(hiding: Path) -> None:
-    ended = run(hiding, "badnets", "hydra.run.dir=out")
-    assert ended.status == 2
-    assert ended.err == (
-        f"error: expected the package strategies of fineprune in {RUNNERS}, got {hiding / 'strategies/__init__.py'}"
-        ": run the command fineprune instead of python -m, or from another folder\n"
-    )
+def test_nor_settings_and_strategies_from_python_m(hiding: Path) -> None:
+    """A folder `runners` would: Python looks for what it is to run where the user is."""
+    shutil.rmtree(hiding / "runners")
+    ended = run(hiding, "sweep", "tracking=none", "budgets=[2]", "hydra.run.dir=out")
+    assert ended.err.startswith("error: expected budgets to be ")
 
 
 @pytest.mark.parametrize(

@@ -166,14 +166,6 @@ def _states(folder: Path) -> list[str]:
         return []
 
 
-def test_jobs_side_by_side_in_processes(folder: Path) -> None:
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    arguments = [*TWO_BY_TWO, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    first = run(folder, "sweep", *arguments)
-    assert (first.status, summary(first)) == (0, "4 finished, 0 failed")
-    assert [run.info.status for run in runs(folder)] == ["FINISHED"] * 4
-
-
 def test_a_sweep_whose_server_is_away_is_published_later_once(folder: Path) -> None:
     out = folder / "a = b"
     server = "tracking.uri=http://127.0.0.1:9"

@@ -19,7 +19,7 @@ from fineprune.files import save_model
 from fineprune.network.contract import listed
 from fineprune.network.network import Network
 from fineprune.network.step import Cap, Edit, Mask, Replace, Scale, Silence, Step
-from fineprune.testing import NETWORKS, seeded
+from fineprune.testing.networks import NETWORKS, seeded
 from fineprune.training.fine_tuning import hold_zeros
 from fineprune.untrusted.network_files import load_model
 

@@ -10,8 +10,8 @@ from steps import kept
 from fineprune.errors import NotApplicable
 from fineprune.network.network import Network
 from fineprune.network.step import Scale, Silence
+from fineprune.strategies.masks.anp import AdversarialNeuronPruning
 from fineprune.testing import NETWORKS
-from strategies.masks.anp import AdversarialNeuronPruning
 
 ONCE = {"chunk": 1, "iterations": 1, "batch_size": 24, "momentum": 0.0, "learning_rate": 0.5}
 

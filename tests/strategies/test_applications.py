@@ -12,8 +12,8 @@ from fineprune.data.split import Split
 from fineprune.evaluation.predict import predict, predict_steps
 from fineprune.network.network import Network
 from fineprune.network.step import Step
-from fineprune.testing import seeded
-from strategies.rankings.channel_activation import ChannelActivation
+from fineprune.strategies.rankings.channel_activation import ChannelActivation
+from fineprune.testing.networks import seeded
 
 CLASSES = 10
 

@@ -9,11 +9,11 @@ from tf_keras import layers
 from fineprune.data.split import hold_out, in_memory
 from fineprune.network.network import Network
 from fineprune.network.step import Step
+from fineprune.strategies.caps.activation_cap import ActivationCap
+from fineprune.strategies.caps.mmbm import MaximumMarginMitigation
+from fineprune.strategies.caps.unit import NeuralTightening
 from fineprune.testing import NETWORKS
 from fineprune.training.cost import CostSearch
-from strategies.caps.activation_cap import ActivationCap
-from strategies.caps.mmbm import MaximumMarginMitigation
-from strategies.caps.unit import NeuralTightening
 
 
 def copying() -> Network:

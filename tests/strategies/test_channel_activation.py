@@ -12,7 +12,7 @@ from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit
 from fineprune.errors import ConfigError, NotApplicable
 from fineprune.network.network import Network
-from strategies.rankings.channel_activation import ChannelActivation
+from fineprune.strategies.rankings.channel_activation import ChannelActivation
 
 
 def worked_by_hand() -> Network:

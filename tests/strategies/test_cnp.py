@@ -13,11 +13,11 @@ from fineprune.data.split import ArraySplit
 from fineprune.errors import NotApplicable
 from fineprune.network.network import Network
 from fineprune.network.step import Scale, Silence
+from fineprune.strategies.masks import cnp
+from fineprune.strategies.masks.cnp import ContrastiveNeuronPruning, contrast
 from fineprune.testing import NETWORKS
 from fineprune.training.inversion import Trigger, invert, suspect
 from fineprune.training.loop import Watch
-from strategies.masks import cnp
-from strategies.masks.cnp import ContrastiveNeuronPruning, contrast
 
 ONCE = {"chunk": 1, "epochs": 1, "inverting_epochs": 1, "batch_size": 24, "momentum": 0.0}
 CLEAN = split(pictures(24), 5)

@@ -11,8 +11,8 @@ from fineprune.attacks import Patch
 from fineprune.attacks.poisoning import PoisonedSplit
 from fineprune.errors import ConfigError
 from fineprune.network.network import Network
-from strategies.controls.random_channels import RandomChannels
-from strategies.oracles.tac import TriggerActivatedChange
+from fineprune.strategies.controls.random_channels import RandomChannels
+from fineprune.strategies.oracles.tac import TriggerActivatedChange
 
 
 def copying() -> Network:

@@ -13,11 +13,11 @@ from fineprune.data.split import Subset, sample
 from fineprune.evaluation.predict import predict_steps
 from fineprune.network.network import Network
 from fineprune.network.step import Step
+from fineprune.strategies.masks.rnp import ReconstructiveNeuronPruning
+from fineprune.strategies.rankings.channel_activation import ChannelActivation
+from fineprune.strategies.rankings.clp import ChannelLipschitzness
 from fineprune.strategy import ChannelStrategy
 from fineprune.untrusted.network_files import load_model
-from strategies.masks.rnp import ReconstructiveNeuronPruning
-from strategies.rankings.channel_activation import ChannelActivation
-from strategies.rankings.clp import ChannelLipschitzness
 
 pytestmark = pytest.mark.slow
 

@@ -18,14 +18,14 @@ from fineprune.data.split import ArraySplit
 from fineprune.errors import ConfigError, NotApplicable
 from fineprune.network.network import Network
 from fineprune.network.step import Scale, Silence
+from fineprune.strategies.controls.norm import KernelNorm
+from fineprune.strategies.oracles.ep import PreActivationEntropy
+from fineprune.strategies.rankings.bnp import NormStatistics
+from fineprune.strategies.rankings.clp import ChannelLipschitzness
+from fineprune.strategies.rankings.fmp import FeatureMapPruning
+from fineprune.strategies.rankings.noise_weight_change import NoiseWeightChange
 from fineprune.strategy import ChannelStrategy, NormStrategy
 from fineprune.testing import NETWORKS
-from strategies.controls.norm import KernelNorm
-from strategies.oracles.ep import PreActivationEntropy
-from strategies.rankings.bnp import NormStatistics
-from strategies.rankings.clp import ChannelLipschitzness
-from strategies.rankings.fmp import FeatureMapPruning
-from strategies.rankings.noise_weight_change import NoiseWeightChange
 
 SHAPE = (4, 4, 3)
 

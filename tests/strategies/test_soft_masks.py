@@ -12,12 +12,12 @@ from fineprune.data.split import ArraySplit
 from fineprune.errors import NotApplicable
 from fineprune.network.network import Network
 from fineprune.network.step import Mask, Scale
+from fineprune.strategies.masks import ims
+from fineprune.strategies.masks.awm import AdversarialWeightMasking
+from fineprune.strategies.masks.ims import InvertibleMasks, multiplier
+from fineprune.strategies.masks.nft import NeuralMaskFineTuning
 from fineprune.testing import NETWORKS
 from fineprune.training.losses import agree, disagree
-from strategies.masks import ims
-from strategies.masks.awm import AdversarialWeightMasking
-from strategies.masks.ims import InvertibleMasks, multiplier
-from strategies.masks.nft import NeuralMaskFineTuning
 
 
 def network(name: str = "normalised") -> Network:

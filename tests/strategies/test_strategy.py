@@ -13,9 +13,9 @@ from steps import keeping, kept
 from fineprune.errors import ConfigError, StrategyError
 from fineprune.network.network import Network
 from fineprune.network.step import Array, Step
+from fineprune.strategies.rankings.bnp import NormStatistics
 from fineprune.strategy import ChannelStrategy, z_scores
 from fineprune.testing import NETWORKS
-from strategies.rankings.bnp import NormStatistics
 
 
 class Given(ChannelStrategy):

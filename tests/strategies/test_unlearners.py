@@ -11,10 +11,10 @@ from samples import pictures, split
 from fineprune.errors import ConfigError, NotApplicable
 from fineprune.network.network import Network
 from fineprune.network.step import Scale
+from fineprune.strategies.masks.rnp import ReconstructiveNeuronPruning
+from fineprune.strategies.weights.tsbd import TwoStageBackdoorDefence
 from fineprune.testing import NETWORKS
 from fineprune.training.unlearning import unlearn
-from strategies.masks.rnp import ReconstructiveNeuronPruning
-from strategies.weights.tsbd import TwoStageBackdoorDefence
 
 CLEAN = split(pictures(24), 5)
 

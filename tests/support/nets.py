@@ -11,7 +11,7 @@ from samples import SHAPE
 from tf_keras import layers
 
 from fineprune.badnets import architectures
-from fineprune.testing import residual, seeded
+from fineprune.testing.networks import residual, seeded
 
 __all__ = ["copies", "deepid", "linear", "residual", "same", "saved", "seeded", "shallow", "tiny"]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit
-from fineprune.testing import SHAPE, pictures
+from fineprune.testing.networks import SHAPE, pictures
 
 __all__ = ["BYTES", "SHAPE", "Counted", "pictures", "split", "write_h5"]
 

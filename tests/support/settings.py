@@ -1,14 +1,11 @@
 """The settings that the command line composes, and every choice that it offers."""
 
-from pathlib import Path
-
 import hydra
 from omegaconf import DictConfig
 
-import conf
 from fineprune.config import command_line
+from fineprune.config.choices import CONF
 
-CONF = Path(conf.__file__).parent
 GROUPS = [
     *("aftermath", "architecture", "attack", "badnet", "data", "experiment", "finetune", "shift", "strategy"),
     "tracking",
@@ -24,5 +21,5 @@ def listed(group: str, *close: str) -> str:
 
 def compose(*overrides: str, config: str = "sweep", hydra_too: bool = False) -> DictConfig:
     assert command_line  # the module brings the schema of data.poisoned
-    with hydra.initialize_config_module("conf", version_base="1.3"):
+    with hydra.initialize_config_module("fineprune.conf", version_base="1.3"):
         return hydra.compose(config, list(overrides), return_hydra_config=hydra_too)

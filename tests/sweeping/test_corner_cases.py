@@ -22,15 +22,15 @@ from fineprune.errors import ConfigError, ModelError, NotApplicable
 from fineprune.evaluation.predict import predict
 from fineprune.files import save_model
 from fineprune.goodnet import GoodNet
+from fineprune.strategies.controls.none import NoPruning
+from fineprune.strategies.rankings.channel_activation import ChannelActivation
+from fineprune.strategies.weights.magnitude_dense import MagnitudeDense
 from fineprune.strategy import ChannelStrategy, Strategy
 from fineprune.sweeping.plan import plan
 from fineprune.sweeping.run import Sweep, run
 from fineprune.training.fine_tuning import FineTuning
 from fineprune.training.tuning.clean import CleanFineTuning
 from fineprune.training.tuning.fst import FeatureShift
-from strategies.controls.none import NoPruning
-from strategies.rankings.channel_activation import ChannelActivation
-from strategies.weights.magnitude_dense import MagnitudeDense
 
 
 def votes(gains: list[float], classes: int) -> keras.Model:

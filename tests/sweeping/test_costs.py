@@ -13,19 +13,19 @@ from fineprune.badnets.source import BadNet
 from fineprune.data.split import Data
 from fineprune.network.network import Network
 from fineprune.report import run_folder
+from fineprune.strategies.controls.none import NoPruning
+from fineprune.strategies.controls.random_channels import RandomChannels
+from fineprune.strategies.masks.anp import AdversarialNeuronPruning
+from fineprune.strategies.oracles.tac import TriggerActivatedChange
+from fineprune.strategies.rankings.channel_activation import ChannelActivation
+from fineprune.strategies.rankings.fmp import FeatureMapPruning
+from fineprune.strategies.weights.magnitude_dense import MagnitudeDense
 from fineprune.strategy import Strategy
 from fineprune.sweeping.plan import plan
 from fineprune.sweeping.run import Sweep, run
 from fineprune.testing import NETWORKS
 from fineprune.training import FineTuning
 from fineprune.training.tuning.clean import CleanFineTuning
-from strategies.controls.none import NoPruning
-from strategies.controls.random_channels import RandomChannels
-from strategies.masks.anp import AdversarialNeuronPruning
-from strategies.oracles.tac import TriggerActivatedChange
-from strategies.rankings.channel_activation import ChannelActivation
-from strategies.rankings.fmp import FeatureMapPruning
-from strategies.weights.magnitude_dense import MagnitudeDense
 
 TRAINING = {"epochs": 2, "batch_size": 10, "learning_rate": 0.001}
 CLEAN = 50

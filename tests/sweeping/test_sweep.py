@@ -13,9 +13,9 @@ from fineprune.data.split import Data
 from fineprune.errors import ConfigError, FinepruneError, ModelError, StrategyError
 from fineprune.evaluation.predict import predict
 from fineprune.network.step import Silence, Step
+from fineprune.strategies.rankings.channel_activation import ChannelActivation
 from fineprune.strategy import Strategy
 from fineprune.sweeping.run import run
-from strategies.rankings.channel_activation import ChannelActivation
 
 
 def test_a_strategy_is_shown_clean_validation_alone(model: keras.Model) -> None:

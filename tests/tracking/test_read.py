@@ -150,7 +150,7 @@ def test_nothing_found_is_said(tracking: MlflowTracking) -> None:
         tracking.finished("c")
     assert str(error.value) == (
         f"expected finished sweeps in the experiment '{tracking.experiment}' where attributes.status = 'FINISHED' AND "
-        "tags.grid = 'c', got none: run runners.sweep first, or choose another tracking.experiment, grid or filter"
+        "tags.grid = 'c', got none: run a sweep first, or choose another tracking.experiment, grid or filter"
     )
 
 

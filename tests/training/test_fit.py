@@ -18,9 +18,9 @@ from fineprune.attacks import Warp
 from fineprune.badnets.training import train
 from fineprune.data.split import Data, Split
 from fineprune.network.network import Network, emits_logits
+from fineprune.strategies.weights.magnitude_dense import MagnitudeDense
 from fineprune.training.fit import Recipe, fit, learning_part
 from fineprune.training.tuning.clean import CleanFineTuning
-from strategies.weights.magnitude_dense import MagnitudeDense
 
 RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.01, validation=0.2, patience=3, decay=True)
 ONCE = {"epochs": 1, "batch_size": 8, "learning_rate": 0.01, "validation": 0.1}

@@ -17,8 +17,8 @@ from fineprune.errors import ConfigError, NotApplicable
 from fineprune.evaluation.predict import predict, predict_steps
 from fineprune.network.network import Network
 from fineprune.network.step import Step
+from fineprune.strategies.weights.magnitude_dense import MagnitudeDense
 from fineprune.training import sparsity
-from strategies.weights.magnitude_dense import MagnitudeDense
 
 TRAINING = {"epochs": 2, "batch_size": 10, "validation": 0.1, "learning_rate": 0.001}
 

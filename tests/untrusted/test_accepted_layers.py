@@ -13,9 +13,9 @@ from tf_keras import layers
 from fineprune.evaluation.predict import predict, predict_steps
 from fineprune.network.network import Network
 from fineprune.network.step import Silence
+from fineprune.strategies.rankings.channel_activation import ChannelActivation
 from fineprune.untrusted import accepted
 from fineprune.untrusted.network_files import load_model
-from strategies.rankings.channel_activation import ChannelActivation
 
 SHAPE, CLASSES = (12, 10, 3), 5
 CODE = {"Lambda", "Layer", "Wrapper", "AbstractRNNCell", "DenseFeatures"}

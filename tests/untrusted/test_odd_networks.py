@@ -13,9 +13,9 @@ from tf_keras import layers
 from fineprune.evaluation.predict import predict, predict_steps
 from fineprune.files import save_model
 from fineprune.network.network import Network
+from fineprune.strategies.rankings.channel_activation import ChannelActivation
 from fineprune.untrusted.keras_config import safe_name
 from fineprune.untrusted.network_files import load_model
-from strategies.rankings.channel_activation import ChannelActivation
 
 SHAPE = (12, 10, 3)
 

@@ -13,8 +13,8 @@ from fineprune.badnets.architectures import resnet
 from fineprune.data.split import ArraySplit
 from fineprune.evaluation.predict import predict, predict_steps
 from fineprune.network.network import Network
+from fineprune.strategies.rankings.channel_activation import ChannelActivation
 from fineprune.untrusted import network_files
-from strategies.rankings.channel_activation import ChannelActivation
 
 pytestmark = pytest.mark.slow
 

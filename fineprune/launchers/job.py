@@ -1,0 +1,57 @@
+"""One job of a grid, in whichever process, and its share of the cores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, run_job, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+# What BLAS, TensorFlow and the libraries below them read when they are loaded.
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
+
+
+def share_of(cores: int, jobs: int) -> dict[str, str]:
+    """The environment in which a job has its share of `cores`; what the user has set stays."""
+    return {name: os.environ.get(name, str(max(cores // jobs, 1))) for name in THREADS}
+
+
+def at_a_time(n_jobs: int, jobs: int) -> tuple[int, int]:
+    """How many of `jobs` to run at a time, where `n_jobs` may be −1 for one for each core, and on how many cores."""
+    from joblib import cpu_count
+
+    cores: int = cpu_count()
+    return min(cores if n_jobs == -1 else n_jobs, jobs), cores
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """What the jobs of a grid have in common, to be handed to other processes."""
+
+    hydra_context: HydraContext
+    task_function: TaskFunction
+    config: DictConfig
+    singletons: dict[Any, Any]
+
+    def run(self, number: int, overrides: Sequence[str]) -> JobReturn:
+        """Run the job of that number, with these overrides, in this process."""
+        setup_globals()
+        Singleton.set_state(self.singletons)
+        config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+        with open_dict(config):
+            config.hydra.job.id = f"{config.hydra.job.name}_{number}"
+            config.hydra.job.num = number
+        HydraConfig.instance().set_config(config)
+        return run_job(self.task_function, config, "hydra.sweep.dir", "hydra.sweep.subdir", self.hydra_context)

@@ -1,0 +1,74 @@
+"""Jobs in processes of their own: where one is killed, the others go on, and the same command runs it again."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import RUNNERS, Ended, run
+from nets import tiny
+from samples import pictures, write_h5
+
+from fineprune.files import save_model
+
+OWN = ["badnet=h5", "badnet.model=net.h5", "data=h5", "data.clean_valid=valid.h5", "grid=mine"]
+KINDS = "strategy._target_=strategies.controls.none.NoPruning,strategies.deadly.Deadly"
+# The first of its kind in a folder is killed, as by a system that has no memory left.
+DEADLY = """
+import os
+import signal
+
+from fineprune.strategies.controls.none import NoPruning
+
+
+class Deadly(NoPruning):
+    def steps(self, network, clean, **oracle):
+        try:
+            os.close(os.open("threads", os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            yield from super().steps(network, clean, **oracle)
+        else:
+            with open("threads", "w") as file:
+                file.write(os.environ.get("TF_NUM_INTRAOP_THREADS", ""))
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """The project, with a strategy that kills its process."""
+    for part in ("conf", "fineprune", "runners", "strategies"):
+        shutil.copytree(RUNNERS / part, tmp_path / "tree" / part, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "tree" / "strategies" / "deadly.py").write_text(DEADLY)
+    return tmp_path / "tree"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A network, and images that fit it."""
+    save_model(tiny(), tmp_path / "net.h5")
+    write_h5(tmp_path / "valid.h5", pictures(40), np.arange(40) % 5)
+    return tmp_path
+
+
+def last(ended: Ended) -> str:
+    """The summary of a grid."""
+    (line,) = (line for line in ended.out.splitlines() if line.startswith("grid mine: "))
+    return line.removeprefix("grid mine: ")
+
+
+@pytest.mark.parametrize(("launcher", "seeds"), [("joblib", 2), ("submitit_local", 1)])
+def test_one_that_is_killed_takes_no_other_with_it(launcher: str, seeds: int, tree: Path, folder: Path) -> None:
+    launched = [f"hydra/launcher={launcher}", "hydra.launcher.n_jobs=2"]
+    command = ["-m", "strategy=none", KINDS, f"seed=range({seeds})", *OWN, *launched]
+    killed = run(folder, "sweep", *command, tree=tree)
+    assert (killed.status, last(killed)) == (1, f"{2 * seeds - 1} finished, 1 failed"), killed.err
+    (line,) = (line for line in killed.err.splitlines() if line.startswith("failed: job "))
+    assert "strategies.deadly.Deadly" in line and "expected its process to end by itself, got it killed" in line
+    cores = len(os.sched_getaffinity(0))
+    assert (folder / "threads").read_text() == str(max(cores // 2, 1))
+    again = run(folder, "sweep", *command, tree=tree)
+    assert (again.status, last(again)) == (0, f"{2 * seeds} finished ({2 * seeds - 1} of them before), 0 failed"), (
+        again.err
+    )
