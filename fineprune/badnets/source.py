@@ -69,10 +69,7 @@ class FromFile(Source):
 
     def _read(self, data: Data) -> keras.Model:
         if self.model is not None:
-            model = network_files.load_model(self.model)
-            if self.weights is not None:
-                network_files.load_weights(model, self.weights)
-            return model
+            return network_files.load_model(self.model, self.weights)
         return read_network(str(self.weights), self.architecture, data)
 
 

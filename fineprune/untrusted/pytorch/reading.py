@@ -14,8 +14,8 @@ import numpy as np
 
 from fineprune.errors import ModelError, line
 from fineprune.untrusted import limits
+from fineprune.untrusted.formats import SAFETENSORS, format_of
 from fineprune.untrusted.pytorch import containers
-from fineprune.untrusted.pytorch.formats import SAFETENSORS, format_of
 from fineprune.untrusted.pytorch.pickles import Placeholder, Storage, Tensor
 
 if TYPE_CHECKING:
