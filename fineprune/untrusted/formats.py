@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 ARCHIVE, PICKLE, SAFETENSORS = "archive", "pickle", "safetensors"  # of PyTorch's
-KERAS_ARCHIVE, JSON = "keras archive", "json"
+KERAS_ARCHIVE, JSON, SAVED_MODEL = "keras archive", "json", "saved model"
 PYTORCH = {ARCHIVE, PICKLE, SAFETENSORS}
 KERAS_ENTRIES = (b"metadata.json", b"config.json", b"model.weights.", b"assets/")  # one of which comes first
 
 
 def format_of(path: str | Path) -> str | None:
-    """Which of these the file `path` begins as; None where it is something else."""
+    """Which of these the file `path` begins as, or the folder is; None where it is something else."""
+    if Path(path).is_dir():
+        return SAVED_MODEL if (Path(path) / "saved_model.pb").exists() else None
+    if not Path(path).is_file():
+        return None
     with Path(path).open("rb") as file:
         head = file.read(64)
     if len(head) > 8 and head[6:9] == b"\0\0{":  # behind the length of a header, which is JSON

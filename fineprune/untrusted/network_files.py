@@ -10,26 +10,29 @@ from typing import TYPE_CHECKING, Any
 
 from fineprune.errors import ModelError, line
 from fineprune.untrusted import keras_config, limits
-from fineprune.untrusted.formats import JSON, KERAS_ARCHIVE, PYTORCH, format_of
+from fineprune.untrusted.formats import JSON, KERAS_ARCHIVE, PYTORCH, SAVED_MODEL, format_of
 from fineprune.untrusted.pytorch.state_dict import StateDict
 from fineprune.untrusted.saved import places as layer_places
+from fineprune.untrusted.saved.places import DATA, METADATA
+from fineprune.untrusted.saved.variables import by_layer
 from fineprune.untrusted.vetting import VettedArray, check_is_file, vet
 
 if TYPE_CHECKING:
     import tf_keras as keras
 
 
-KINDS = {KERAS_ARCHIVE: "keras archive", JSON: "json", None: "network"}  # what the process that reads calls them
+READERS = {KERAS_ARCHIVE: "keras archive", JSON: "json", SAVED_MODEL: "saved model", None: "network"}
 
 
-def load_model(path: str | Path, weights: str | Path | None = None) -> keras.Model:
+def load_model(path: str | Path, weights: str | Path | None = None, output: str | None = None) -> keras.Model:
     """The network in the file `path`: HDF5 or an archive of Keras's, or an architecture in JSON, with `weights`.
 
-    Those are of another file, and replace its own. Raises ModelError where a file holds no network, names a layer that
-    could carry code, asks for more than `limits` says, or does not fit together.
+    Those are of another file, and replace its own; `output` names one of several outputs. Raises ModelError where a
+    file holds no network, names a layer that could carry code, asks for more than `limits` says, or does not fit
+    together.
     """
     file = NetworkFile(path, "a network")
-    return file.model(None if weights is None else opened(weights, "weights", file.places))
+    return file.model(None if weights is None else opened(weights, "weights", file.places), output)
 
 
 def load_weights(model: keras.Model, path: str | Path) -> None:
@@ -42,8 +45,7 @@ def opened(path: str | Path, what: str, places: Mapping[str, str] | None = None)
 
     Where it stores weights by their layers' places, `places` are those of the network that they are for.
     """
-    is_pytorchs = Path(path).is_file() and format_of(path) in PYTORCH
-    return StateDict(path, what) if is_pytorchs else NetworkFile(path, what, places)
+    return StateDict(path, what) if format_of(path) in PYTORCH else NetworkFile(path, what, places)
 
 
 class NetworkFile:
@@ -53,9 +55,12 @@ class NetworkFile:
     """
 
     def __init__(self, path: str | Path, what: str, places: Mapping[str, str] | None = None) -> None:
-        _check_format(path, what)
-        arrays = vet(KINDS[format_of(path)], path, ModelError, what)
+        self._format = format_of(path)
+        _check_format(path, what, self._format)
+        file = Path(path) / DATA if self._format == SAVED_MODEL else path
+        arrays = vet(READERS[self._format], file, ModelError, what)
         self._path, self._architecture = path, arrays.pop(keras_config.ARCHITECTURE, None)
+        self._variables = arrays  # of a SavedModel, where what each is for shows in the built network
         self._is_tree = any(name.startswith("/") for name in arrays)
         self._weights = arrays if self._is_tree else {keras_config.safe_name(name): arrays[name] for name in arrays}
         self.places = places if self._architecture is None else layer_places.places(json.loads(self._text))
@@ -83,24 +88,29 @@ class NetworkFile:
             f"{shapes[:9]}: are these the weights of another architecture?"
         )
 
-    def model(self, weights: NetworkFile | StateDict | None = None) -> keras.Model:
+    def model(self, weights: NetworkFile | StateDict | None = None, output: str | None = None) -> keras.Model:
         """The network, with its own weights or others; raises ModelError unless the file holds a whole one."""
         if self._architecture is None:
             raise ModelError(
                 f"expected a whole network in {self._path}, got a file without architecture: "
                 "give it as badnet.weights, or save the network with model.save('NAME.h5')"
             )
-        if weights is None and format_of(self._path) == JSON:
+        if output is not None and self._format == SAVED_MODEL:
+            raise ModelError(
+                f"expected no badnet.output for the SavedModel {self._path}, whose variables are counted over all "
+                f"outputs, got {output!r}: save the network by model.save('NAME.keras')"
+            )
+        if weights is None and self._format == JSON:
             raise ModelError(
                 f"expected weights in {self._path}, got an architecture alone: give them as badnet.weights=FILE"
             )
         from fineprune.untrusted import keras_build
 
         # Parsed anew each time, since building a model uses up the architecture.
-        sketch = keras_build.sketch(keras_config.parse(self._text, self._path, batch=1), self._path)
+        sketch = keras_build.sketch(keras_config.parse(self._text, self._path, batch=1), self._path, output)
         if weights is None:
             self._check_fits(sketch)
-        model = keras_build.build(keras_config.parse(self._text, self._path), self._path)
+        model = keras_build.build(keras_config.parse(self._text, self._path), self._path, output)
         (weights or self).assign(model)
         return model
 
@@ -121,6 +131,9 @@ class NetworkFile:
         """Raise ModelError where the weights of a layer have other shapes than its own."""
         if self._is_tree and self.places is None:
             self.places = layer_places.places(json.loads(model.to_json()))
+        if self._format == SAVED_MODEL and self.places:
+            self._weights = by_layer(self._variables, self.places, model)
+            self.places = {name: name for name in self.places}
         for name, variables in self._layers(model):
             expected = [tuple(variable.shape) for variable in variables]
             shapes = [array.shape for array in self._weights_of(name)]
@@ -150,20 +163,21 @@ class NetworkFile:
         return self._weights[stored]
 
 
-def _check_format(path: str | Path, what: str) -> None:
-    """Raise ModelError, with what to do, where the file `path` is in a format that holds no network to be read."""
-    if (Path(path) / "saved_model.pb").exists():
+def _check_format(path: str | Path, what: str, kind: str | None) -> None:
+    """Raise ModelError, with what to do, where the file `path` is of a `kind` that holds no network to be read."""
+    if kind == SAVED_MODEL and not (Path(path) / METADATA).exists():
         raise ModelError(
-            f"expected {what} at {path} to be a file, got the folder of a SavedModel: load it with the Keras that "
-            "wrote it, and save it by model.save('NAME.keras')"
+            f"expected {what} at {path} that says of which layers it is, got a SavedModel's graph, which is not run: "
+            "save it by model.save('NAME.keras') in the program that has the Keras network"
         )
     if (Path(path) / "model.weights.h5").exists():
         raise ModelError(
             f"expected {what} at {path} to be a file, got the folder of an archive: give its config.json as "
             "badnet.model, and its model.weights.h5 as badnet.weights"
         )
-    check_is_file(path, ModelError, what)
-    if format_of(path) in PYTORCH:
+    if kind != SAVED_MODEL:
+        check_is_file(path, ModelError, what)
+    if kind in PYTORCH:
         raise ModelError(
             f"expected {what} at {path} to be a file of Keras's, got one of PyTorch's: give it as badnet.weights, with "
             "its architecture"

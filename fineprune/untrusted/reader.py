@@ -17,7 +17,7 @@ from fineprune.untrusted import limits
 from fineprune.untrusted.images import folder, hdf5_images, npz
 from fineprune.untrusted.images.reading import Reading
 from fineprune.untrusted.pytorch import reading
-from fineprune.untrusted.saved import archive, network
+from fineprune.untrusted.saved import archive, network, saved_model
 from fineprune.untrusted.vetting import Handover, seconds
 
 READERS: dict[str, Callable[..., None]] = {
@@ -28,6 +28,7 @@ READERS: dict[str, Callable[..., None]] = {
     "json": archive.read_json,
     "network": network.read,
     "pytorch": reading.read,
+    "saved model": saved_model.read,
 }
 
 

@@ -53,11 +53,6 @@ def test_what_keras_3_calls_by_the_name_of_something_else_is_not_taken_for_that(
     assert "got 'hard_sigmoid of Keras 3': not loaded, since this one" in refused(keras3 / "hard_sigmoid.h5")
 
 
-def test_the_folder_of_a_savedmodel_is_said_to_be_one(tmp_path: Path) -> None:
-    (tmp_path / "saved_model.pb").touch()
-    assert "got the folder of a SavedModel: load it with the Keras that" in refused(tmp_path)
-
-
 def wrapped(model: keras.Model) -> keras.Model:
     """`model` in tfmot's wrappers, with masks that its weights do not show yet."""
     sparse = tfmot.sparsity.keras.prune_low_magnitude(model)

@@ -15,6 +15,7 @@ from fineprune.untrusted.keras_config import safe_name
 
 LAYERS = "layers"
 OLDER = "_layer_checkpoint_dependencies"  # what Keras 2.13 called it
+METADATA, DATA = "keras_metadata.pb", "variables/variables.data-00000-of-00001"  # in the folder of a SavedModel
 WRAPPED = "layer"  # where wrappers, as tfmot's, store their layer
 
 
