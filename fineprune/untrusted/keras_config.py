@@ -143,7 +143,7 @@ def _json(text: Any, path: Any) -> dict[str, Any]:
             "not loaded"
         )
     try:
-        config = json.loads(text, parse_float=_single)
+        config = json.loads(text, parse_float=_single, object_hook=_without_training)
     except (ValueError, TypeError, RecursionError) as reason:
         raise ModelError(
             f"expected the architecture in {path} to be JSON, got: {line(reason)}: save the network again"
@@ -153,6 +153,11 @@ def _json(text: Any, path: Any) -> dict[str, Any]:
             f"expected the architecture in {path} to be that of a network, got {line(config)}: save the network again"
         )
     return config
+
+
+def _without_training(part: dict[str, Any]) -> dict[str, Any]:
+    """`part` of a config without what it was compiled for: optimisers and losses, which are not made here."""
+    return {key: value for key, value in part.items() if key != "compile_config"}
 
 
 def _single(text: str) -> float:

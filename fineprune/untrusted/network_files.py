@@ -60,10 +60,18 @@ class NetworkFile:
         file = Path(path) / DATA if self._format == SAVED_MODEL else path
         arrays = vet(READERS[self._format], file, ModelError, what)
         self._path, self._architecture = path, arrays.pop(keras_config.ARCHITECTURE, None)
-        self._variables = arrays  # of a SavedModel, where what each is for shows in the built network
         self._is_tree = any(name.startswith("/") for name in arrays)
         self._weights = arrays if self._is_tree else {keras_config.safe_name(name): arrays[name] for name in arrays}
-        self.places = places if self._architecture is None else layer_places.places(json.loads(self._text))
+        self._by_name = None if self._is_tree else self._weights
+        self._places = places
+
+    @property
+    def places(self) -> Mapping[str, str] | None:
+        """Where weights of each layer stand in files that store them by place; None where that is not known."""
+        if self._architecture is None:
+            return self._places
+        keras_config.parse(self._text, self._path)  # which bounds what is read here
+        return layer_places.places(json.loads(self._text))
 
     @property
     def is_whole(self) -> bool:
@@ -129,11 +137,8 @@ class NetworkFile:
 
     def _check_fits(self, model: keras.Model) -> None:
         """Raise ModelError where the weights of a layer have other shapes than its own."""
-        if self._is_tree and self.places is None:
-            self.places = layer_places.places(json.loads(model.to_json()))
-        if self._format == SAVED_MODEL and self.places:
-            self._weights = by_layer(self._variables, self.places, model)
-            self.places = {name: name for name in self.places}
+        if self._is_tree and self._by_name is None:
+            self._by_name = self._named(model)
         for name, variables in self._layers(model):
             expected = [tuple(variable.shape) for variable in variables]
             shapes = [array.shape for array in self._weights_of(name)]
@@ -142,6 +147,13 @@ class NetworkFile:
                     f"expected weights of shapes {expected} for layer '{line(name)}' in {self._path}, "
                     f"got {shapes}: is it another architecture, or another number of classes?"
                 )
+
+    def _named(self, model: keras.Model) -> dict[str, list[VettedArray]]:
+        """The weights by the names of the layers of `model`, rather than by where they stand."""
+        places = self.places or layer_places.places(json.loads(model.to_json()))
+        if self._format == SAVED_MODEL:
+            return by_layer(self._weights, places, model)
+        return {name: self._weights[place] for name, place in places.items() if place in self._weights}
 
     def _layers(self, model: keras.Model, inside: str = "") -> Iterator[tuple[str, list[Any]]]:
         """The layers that have weights, by name, and their variables: networks inside are one, but in a tree."""
@@ -152,15 +164,15 @@ class NetworkFile:
                 yield f"{inside}{layer.name}", variables
 
     def _weights_of(self, layer: str) -> list[VettedArray]:
-        stored = (self.places or {}).get(layer) if self._is_tree else layer
-        if stored not in self._weights:
+        weights = self._by_name or {}
+        if layer not in weights:
             within = "/layers" if self._is_tree else "/model_weights" if self.is_whole else "/"
             names = ", ".join(sorted(self._weights)[:9])
             raise ModelError(
                 f"expected '{line(layer)}' in {self._path}, {within}, got {line(names) or 'nothing'}"
                 ": is it a file of another kind?"
             )
-        return self._weights[stored]
+        return weights[layer]
 
 
 def _check_format(path: str | Path, what: str, kind: str | None) -> None:

@@ -34,7 +34,9 @@ def by_layer(
 def _weights(model: Any, name: str) -> list[Any]:
     layer = model
     for part in name.split("/"):
-        layer = layer.get_layer(part)
+        layer = next((each for each in layer.layers if each.name == part), None)
+        if layer is None:  # the input of a sequential network is none of its layers
+            return []
     return [*layer.trainable_weights, *layer.non_trainable_weights]
 
 
