@@ -91,7 +91,7 @@ def first(folder: Path) -> Path:
     return saved(ending_in(layers.Conv2D(4, 3, data_format="channels_first", name="conv")), folder / "a.h5")
 
 
-LAMBDA, LSTM = layers.Lambda(tf.identity), (layers.Reshape((-1, 3)), layers.LSTM(3))
+LAMBDA, LSTM = layers.Lambda(lambda x: x), (layers.Reshape((-1, 3)), layers.LSTM(3))
 REFUSED: dict[str, Callable[[Path], Path]] = {
     "folder of an unpacked archive": unpacked,
     "SavedModel that Keras 3 exports, or of any other graph": graph,

@@ -14,6 +14,7 @@ import numpy as np
 from fineprune.errors import ModelError
 from fineprune.files import open_own
 from fineprune.untrusted import limits
+from fineprune.untrusted.accepted import CONTAINERS
 from fineprune.untrusted.hdf5 import report_damage
 from fineprune.untrusted.pytorch.reading import finite
 from fineprune.untrusted.saved import bundle
@@ -61,9 +62,9 @@ def _architecture(metadata: bytes, folder: Path, what: str) -> bytes:
     for number, node in bundle.fields(metadata):
         values = dict(bundle.fields(node)) if number == NODES and isinstance(node, bytes) else {}
         if values.get(PATH) == b"root" and isinstance(text := values.get(DESCRIPTION), bytes):
-            described: Any = json.loads(text, object_hook=_as_list)
-            if isinstance(described, dict) and isinstance(described.get("model_config"), dict):
-                return json.dumps(described["model_config"]).encode()
+            match json.loads(text, object_hook=_as_list):
+                case {"model_config": {"class_name": str(kind)} as network} if kind in CONTAINERS:
+                    return json.dumps(network).encode()
     raise ModelError(
         f"expected {what} in {folder} that Keras describes layer by layer, got one of a class of its own: build it of "
         "Keras's layers, and save it by model.save('NAME.keras')"
