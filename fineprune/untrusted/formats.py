@@ -8,6 +8,8 @@ ARCHIVE, PICKLE, SAFETENSORS = "archive", "pickle", "safetensors"  # of PyTorch'
 KERAS_ARCHIVE, JSON, SAVED_MODEL = "keras archive", "json", "saved model"
 PYTORCH = {ARCHIVE, PICKLE, SAFETENSORS}
 KERAS_ENTRIES = (b"metadata.json", b"config.json", b"model.weights.", b"assets/")  # one of which comes first
+# What others call their files. Most begin as anything may, so that names have to do.
+UNSUPPORTED = {".tflite": "TensorFlow Lite", ".onnx": "ONNX", ".caffemodel": "Caffe", ".mlmodel": "Core ML"}
 
 
 def format_of(path: str | Path) -> str | None:

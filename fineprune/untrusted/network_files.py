@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fineprune.errors import ModelError, line
 from fineprune.untrusted import keras_config, limits
-from fineprune.untrusted.formats import JSON, KERAS_ARCHIVE, PYTORCH, SAVED_MODEL, format_of
+from fineprune.untrusted.formats import JSON, KERAS_ARCHIVE, PYTORCH, SAVED_MODEL, UNSUPPORTED, format_of
 from fineprune.untrusted.pytorch.state_dict import StateDict
 from fineprune.untrusted.saved import places as layer_places
 from fineprune.untrusted.saved.places import DATA, METADATA
@@ -189,6 +189,11 @@ def _check_format(path: str | Path, what: str, kind: str | None) -> None:
         )
     if kind != SAVED_MODEL:
         check_is_file(path, ModelError, what)
+    if kind is None and (other := UNSUPPORTED.get(Path(path).suffix.lower())):
+        raise ModelError(
+            f"expected {what} at {path} of Keras's or PyTorch's, got a file of {other}, which is not supported: build "
+            "the network in one of these, and save it there"
+        )
     if kind in PYTORCH:
         raise ModelError(
             f"expected {what} at {path} to be a file of Keras's, got one of PyTorch's: give it as badnet.weights, with "

@@ -91,6 +91,11 @@ def first(folder: Path) -> Path:
     return saved(ending_in(layers.Conv2D(4, 3, data_format="channels_first", name="conv")), folder / "a.h5")
 
 
+def onnx(folder: Path) -> Path:
+    (folder / "net.onnx").write_bytes(b"\x08\x07\x12\x07pytorch")
+    return folder / "net.onnx"
+
+
 LAMBDA, LSTM = layers.Lambda(lambda x: x), (layers.Reshape((-1, 3)), layers.LSTM(3))
 REFUSED: dict[str, Callable[[Path], Path]] = {
     "folder of an unpacked archive": unpacked,
@@ -102,6 +107,7 @@ REFUSED: dict[str, Callable[[Path], Path]] = {
     "attention, recurrent and other layers that are not listed below": (
         lambda folder: saved(ending_in(*LSTM), folder / "a.h5")
     ),
+    "TensorFlow Lite, ONNX, Caffe, Core ML": onnx,
     "PyTorch's, as `badnet.model`": lambda folder: write_zip(folder / "net.pth", tensors({"a.weight": np.ones(3)})),
     "fineprune's GoodNet": goodnet,
     "architecture without weights": json_alone,
