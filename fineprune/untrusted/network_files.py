@@ -60,7 +60,7 @@ class NetworkFile:
         file = Path(path) / DATA if self._format == SAVED_MODEL else path
         arrays = vet(READERS[self._format], file, ModelError, what)
         self._path, self._architecture = path, arrays.pop(keras_config.ARCHITECTURE, None)
-        self._is_tree = any(name.startswith("/") for name in arrays)
+        self._is_tree = self._format in (KERAS_ARCHIVE, SAVED_MODEL) or any(name.startswith("/") for name in arrays)
         self._weights = arrays if self._is_tree else {keras_config.safe_name(name): arrays[name] for name in arrays}
         self._by_name = None if self._is_tree else self._weights
         self._places = places
