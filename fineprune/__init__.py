@@ -84,7 +84,7 @@ def sweep(
 ) -> Result:
     """Prune `network` step by step, measure every step, choose one for each budget: what `runners.sweep` does.
 
-    `network` is a tf_keras model or the HDF5 file of one. `strategy` and `finetune` are objects, or names of those in
+    `network` is a tf_keras model or the file of one. `strategy` and `finetune` are objects, or names of those in
     `conf/strategy` and `conf/finetune`, with their defaults; so is `aftermath`, or a list of several. Images are a
     Split; a pair of arrays: images (n, height, width, channels), as the network takes them, and labels (n,); or an HDF5
     file in the competition's layout. Pixels of files are multiplied by `pixel_scale`; those of arrays must have been

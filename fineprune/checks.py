@@ -44,6 +44,9 @@ Range = Annotated[
     tuple[float, float], Field(strict=False, description="a list of two numbers, those of black and of white")
 ]
 Size = Annotated[tuple[Count, Count], Field(strict=False, description="a list of two whole numbers, height and width")]
+Image = Annotated[
+    tuple[Count, Count, Count], Field(strict=False, description="a list of height, width and channels, as [32,32,3]")
+]
 LayerName = Annotated[str, Field(description="auto or the name of a layer")]
 Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 Layers = Annotated[str | Names, Field(description="auto, all, convolutions, the name of a layer or a list of names")]

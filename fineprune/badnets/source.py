@@ -21,7 +21,8 @@ from fineprune.names import GIVEN
 from fineprune.progress import stage
 from fineprune.untrusted import network_files
 
-Architecture = Callable[[tuple[int, int, int], int], keras.Model]
+Shape = tuple[int, int, int]  # height, width, channels
+Architecture = Callable[[Shape, int], keras.Model]
 
 ARCHITECTURES: dict[str, Architecture] = {
     build.__name__: build
@@ -55,33 +56,40 @@ class Source(ABC):
 
 class FromFile(Source):
     """A whole network `model`, or `weights` by layer name in a known `architecture`; given both, `weights` replace
-    those of `model`."""
+    those of `model`. Of several outputs of `model`, `output` names the one to examine."""
 
-    def __init__(self, model: str | None = None, weights: str | None = None, architecture: str = "deepid") -> None:
+    def __init__(
+        self,
+        model: str | None = None,
+        weights: str | None = None,
+        architecture: str = "deepid",
+        output: str | None = None,
+    ) -> None:
         if model is None and weights is None:
             raise ConfigError("expected badnet.model=FILE or badnet.weights=FILE, got neither: set one of them")
+        if model is None and output is not None:
+            raise ConfigError("expected badnet.output beside badnet.model=FILE, got weights alone: leave it out")
+        self.output = None if output is None else str(output)
         self.model, self.weights = (None if file is None else str(file) for file in (model, weights))
         self.architecture = architecture
 
     def obtain(self, data: Data, attack: Attack, seed: int) -> BadNet:
         with stage("reading the network"):
-            return BadNet(self._read(data), data)
+            return BadNet(self.read(shape_of(data)), data)
 
-    def _read(self, data: Data) -> keras.Model:
+    def read(self, shape: Shape | None) -> keras.Model:
+        """The network, for images of `shape` where the file does not say which it takes."""
         if self.model is not None:
-            model = network_files.load_model(self.model)
-            if self.weights is not None:
-                network_files.load_weights(model, self.weights)
-            return model
-        return read_network(str(self.weights), self.architecture, data)
+            return network_files.load_model(self.model, self.weights, self.output)
+        return read_network(str(self.weights), self.architecture, shape)
 
 
-def read_network(path: str, architecture: str, data: Data) -> keras.Model:
-    """The network in the file `path`: whole, or weights alone that fit `architecture` at the image size of `data`."""
+def read_network(path: str, architecture: str, shape: Shape | None) -> keras.Model:
+    """The network in the file `path`: whole, or weights alone that fit `architecture` for images of `shape`."""
     file = network_files.opened(path, "a network or weights")
     if file.is_whole:
         return file.model()
-    model = build(architecture, data, file.classes)
+    model = build(architecture, shape, file.classes)
     file.assign(model)
     return model
 
@@ -108,11 +116,18 @@ def architecture_named(name: str) -> Architecture:
     )
 
 
-def build(architecture: str, data: Data, classes: int) -> keras.Model:
-    """An untrained network for images of the size that `data` has."""
-    if not data.splits:
-        raise ConfigError("expected images, whose size the network takes, got none: set data.clean_valid=FILE")
-    shape = next(iter(data.splits.values())).shape
+def shape_of(data: Data) -> Shape | None:
+    """The shape of an image of `data`; None where it has none."""
+    return next(iter(data.splits.values())).shape if data.splits else None
+
+
+def build(architecture: str, shape: Shape | None, classes: int) -> keras.Model:
+    """An untrained network for images of `shape`; raises ConfigError where that is not known."""
+    if shape is None:
+        raise ConfigError(
+            "expected images, whose size the network takes, got none: set data.clean_valid=FILE or, to "
+            "convert weights, image=[HEIGHT,WIDTH,CHANNELS]"
+        )
     try:
         return architecture_named(architecture)(shape, classes)
     except ValueError as reason:  # Keras's, where a layer would have nothing left

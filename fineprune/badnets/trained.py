@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from fineprune.attacks.base import Attack
 from fineprune.attacks.poisoning import PoisonedSplit
-from fineprune.badnets.source import BadNet, Source, architecture_named, build
+from fineprune.badnets.source import BadNet, Source, architecture_named, build, shape_of
 from fineprune.badnets.training import measure, train
 from fineprune.checks import Fraction, call
 from fineprune.data.split import CLEAN_TEST, Data, Split
@@ -139,7 +139,9 @@ class Trained(Source):
     def _train(self, path: Path, data: Data, attack: Attack, seed: int, settings: dict[str, Any]) -> None:
         path.with_suffix(".json").unlink(missing_ok=True)
         classes = data.train.classes if data.train else 0
-        model, epochs = train(lambda: build(self.architecture, data, classes), data, attack, self.recipe, seed)
+        model, epochs = train(
+            lambda: build(self.architecture, shape_of(data), classes), data, attack, self.recipe, seed
+        )
         save_model(model, path)
         measured = _measured_splits(data, attack)
         card = {

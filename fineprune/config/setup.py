@@ -14,7 +14,7 @@ from fineprune import names
 from fineprune.aftermath import Aftermath
 from fineprune.attacks.base import Attack
 from fineprune.badnets.source import BadNet, Source
-from fineprune.checks import Seed, Share, checked
+from fineprune.checks import Image, Seed, Share, checked
 from fineprune.config import identity
 from fineprune.config.choices import written
 from fineprune.config.grids import grid_name
@@ -22,7 +22,7 @@ from fineprune.config.instantiate import flat, instantiate
 from fineprune.data.draw import Draw
 from fineprune.data.shift import Shift
 from fineprune.data.split import Data
-from fineprune.errors import without_secrets
+from fineprune.errors import ConfigError, without_secrets
 from fineprune.files import write_text
 from fineprune.report.records import Record, now
 from fineprune.strategy import Strategy
@@ -130,6 +130,22 @@ def check_held_out(held_out: Share) -> float:
 @checked("")
 def check_quiet(quiet: bool) -> None:
     """Raise ConfigError unless `quiet` is true or false."""
+
+
+@checked("")
+def check_image(image: Image | None) -> tuple[int, int, int] | None:
+    """`image`; raises ConfigError unless it is the size of one."""
+    return image
+
+
+def check_new(out: str) -> Path:
+    """The path `out`; raises ConfigError unless it names an HDF5 file that is not there yet."""
+    path = Path(out)
+    if path.suffix not in (".h5", ".hdf5"):
+        raise ConfigError(f"expected out to name an HDF5 file, got {out!r}: set out=NAME.h5")
+    if path.exists() or path.is_symlink():
+        raise ConfigError(f"expected out to name a file that is not there yet, got {path}: set another, or remove it")
+    return path
 
 
 @checked("")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 import tf_keras as keras
 
-from fineprune.badnets.source import BadNet, read_network
+from fineprune.badnets.source import BadNet, read_network, shape_of
 from fineprune.errors import ConfigError
 from fineprune.evaluation.predict import predict
 from fineprune.goodnet import GoodNet
@@ -24,7 +24,7 @@ def read_pruned(path: str, architecture: str, badnet: BadNet) -> keras.Model:
     """The pruned net in the file `path`; raises ModelError unless it has the images and classes of the BadNet."""
     if not badnet.data.splits:
         raise ConfigError("expected images to evaluate on, got none: set data.clean_test, data.poisoned.NAME or both")
-    pruned = read_network(path, architecture, badnet.data)
+    pruned = read_network(path, architecture, shape_of(badnet.data))
     GoodNet(badnet.model, pruned)
     return pruned
 

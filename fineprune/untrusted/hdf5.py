@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import h5py
 
@@ -26,8 +26,11 @@ while h5py.h5pl.size():
     h5py.h5pl.remove(0)
 
 
-def open_hdf5(path: str | Path, error: type[FinepruneError], what: str) -> h5py.File:
-    """Open the HDF5 file `path` for reading; raises `error`, calling the file `what`, where that fails."""
+def open_hdf5(path: str | Path | IO[bytes], error: type[FinepruneError], what: str) -> h5py.File:
+    """Open the HDF5 file `path`, or one that is open, for reading.
+
+    Raises `error`, calling the file `what`, where that fails.
+    """
     try:
         # No chunk is unpacked twice because a block of rows ends within it.
         return h5py.File(path, "r", rdcc_nbytes=limits.CHUNK_BYTES)
@@ -69,6 +72,24 @@ def _content(node: h5py.Group | h5py.Dataset) -> str:
     return line(", ".join(sorted(str(name) for name, _ in zip(node, range(9), strict=False)))) or "nothing"
 
 
+def has(holder: h5py.Group, name: str, error: type[FinepruneError]) -> bool:
+    """Whether there is an attribute of that name."""
+    with report_damage(holder.file.filename, error):
+        return name in holder.attrs
+
+
+def attribute(holder: h5py.Group, name: str, error: type[FinepruneError]) -> Any:
+    """An attribute; raises `error` where it is too large, or the file is damaged there."""
+    path = holder.file.filename
+    with report_damage(path, error):
+        stored = holder.attrs.get_id(name)
+        if (size := math.prod(stored.shape or ()) * stored.dtype.itemsize) > limits.CONFIG_BYTES:
+            raise error(
+                f"expected '{name}' in {path} to take at most {limits.CONFIG_BYTES:,} bytes, got {size:,}: not loaded"
+            )
+        return holder.attrs[name]
+
+
 def dataset(group: h5py.Group, path: str, error: type[FinepruneError]) -> h5py.Dataset:
     """The data set of numbers at `path`, stored whole in this very file; raises `error` where there is none."""
     where = f"expected '{line(path)}' in {group.file.filename}, {line(group.name)}"
@@ -96,7 +117,7 @@ def _check_storage(dataset: h5py.Dataset, where: str, error: type[FinepruneError
             f"{where} in chunks of at most {limits.CHUNK_BYTES:,} bytes, got {chunk:,}: save it in smaller ones"
         )
     declared = math.prod(dataset.shape) * dataset.dtype.itemsize
-    stored = min(dataset.id.get_storage_size(), Path(dataset.file.filename).stat().st_size)
+    stored = min(dataset.id.get_storage_size(), dataset.file.id.get_filesize())
     if declared > stored * (MOST_COMPRESSED if filters else 1):
         raise error(f"{where} to store the {declared:,} bytes that it declares, got {stored:,}: get another copy")
     if dataset.chunks:

@@ -8,8 +8,9 @@ from typing import Any
 import tensorflow as tf
 import tf_keras as keras
 
-from fineprune.errors import ModelError, line
+from fineprune.errors import ModelError, line, some
 from fineprune.untrusted import limits
+from fineprune.untrusted.keras_config import safe_name
 
 MOST = {
     "parameters": limits.PARAMETERS,
@@ -18,13 +19,14 @@ MOST = {
 }
 
 
-def sketch(config: dict[str, Any], path: Any) -> keras.Model:
+def sketch(config: dict[str, Any], path: Any, output: str | None = None) -> keras.Model:
     """The shapes of the network, whose `config` is for one image at a time, without memory for its weights.
 
-    Raises ModelError where Keras cannot build it, where it is no classifier of images, or is larger than `limits` says.
+    `output` names one of its outputs, where it has several. Raises ModelError where Keras cannot build it, where it is
+    no classifier of images, or is larger than `limits` says.
     """
     with tf.Graph().as_default() as graph:
-        model = classifier(_from_config(config, path), path)
+        model = classifier(_from_config(config, path), path, output)
     _check_images_apart(model, 1, path)
     operations = _of_image(graph)
     measured = {
@@ -38,9 +40,9 @@ def sketch(config: dict[str, Any], path: Any) -> keras.Model:
     return model
 
 
-def build(config: dict[str, Any], path: Any) -> keras.Model:
+def build(config: dict[str, Any], path: Any, output: str | None = None) -> keras.Model:
     """The network, its weights zero, once it has classified two images; raises ModelError where it cannot."""
-    model = classifier(_from_config(config, path), path)
+    model = classifier(_from_config(config, path), path, output)
     _check_images_apart(model, None, path)
     try:
         rows = len(model(tf.zeros((2, *model.input_shape[1:])), training=False))
@@ -62,20 +64,35 @@ def _from_config(config: dict[str, Any], path: Any) -> keras.Model:
         ) from reason
 
 
-def classifier(model: Any, path: Any) -> keras.Model:
-    """`model` as a functional one; raises ModelError, which names `path`, unless it classifies images."""
-    shapes = [
-        [tuple(tensor.shape) for tensor in tf.nest.flatten(getattr(model, tensors, None) or [])]
-        for tensors in ("inputs", "outputs")
-    ]
+def classifier(model: Any, path: Any, output: str | None = None) -> keras.Model:
+    """`model` as a functional one, of one output.
+
+    Raises ModelError, which names `path`, unless it classifies images.
+    """
+    inputs, outputs = (tf.nest.flatten(getattr(model, tensors, None) or []) for tensors in ("inputs", "outputs"))
+    if len(outputs) > 1 or output is not None:
+        outputs = [_chosen(dict(zip(getattr(model, "output_names", []), outputs, strict=False)), path, output)]
+    shapes = [[tuple(tensor.shape) for tensor in tensors] for tensors in (inputs, outputs)]
     match shapes:
         case [[(_, int(), int(), int())], [(_, int())]]:
-            _check_can_be_pruned(model, path)
-            return keras.Model(model.inputs, model.outputs, name=model.name)
+            single = keras.Model(inputs, outputs, name=model.name)
+            _check_can_be_pruned(single, path)
+            return single
     raise ModelError(
         f"expected a network from images (n, height, width, channels) to classes (n, classes) in {path}, "
         f"got {line(shapes[0] or 'no shape')} to {line(shapes[1] or 'no shape')}: give one that classifies images"
     )
+
+
+def _chosen(outputs: dict[str, Any], path: Any, output: str | None) -> Any:
+    """The one of `outputs` that is named so; raises ModelError where there is none."""
+    name = None if output is None else safe_name(output)
+    if name not in outputs:
+        raise ModelError(
+            f"expected the name of one output of the network in {path}, of {line(some(outputs))}, got "
+            f"{'none' if output is None else repr(output)}: set badnet.output=NAME"
+        )
+    return outputs[name]
 
 
 def _check_can_be_pruned(model: Any, path: Any) -> None:

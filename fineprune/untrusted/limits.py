@@ -7,6 +7,7 @@ CONFIG_DEPTH = 64  # how deeply lists and objects are nested in it
 CALLS = 4096  # of layers; those of a network inside the network count each time that it is called
 PARAMETERS = 2**29  # 2 GiB of them
 INPUTS = 2**14  # of all these calls together
+ARCHIVED = 2**33  # bytes of weights in an archive: so many parameters, and what an optimiser keeps of each
 CLASSES = 2**16  # ImageNet-21k has 21,843
 ACTIVATION = 2**23  # values an image of any one tensor; a block of 256 images takes 8 GiB of them
 MULTIPLICATIONS = 2**38  # an image: a minute or two on one core

@@ -13,18 +13,22 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from fineprune.errors import FinepruneError
-from fineprune.untrusted import limits, stored_weights
+from fineprune.untrusted import limits
 from fineprune.untrusted.images import folder, hdf5_images, npz
 from fineprune.untrusted.images.reading import Reading
 from fineprune.untrusted.pytorch import reading
+from fineprune.untrusted.saved import archive, network, saved_model
 from fineprune.untrusted.vetting import Handover, seconds
 
 READERS: dict[str, Callable[..., None]] = {
     "folder": folder.read,
     "images": hdf5_images.read,
     "npz": npz.read,
-    "network": stored_weights.read_network,
+    "keras archive": archive.read,
+    "json": archive.read_json,
+    "network": network.read,
     "pytorch": reading.read,
+    "saved model": saved_model.read,
 }
 
 

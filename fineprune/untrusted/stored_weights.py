@@ -1,4 +1,4 @@
-"""A network in an HDF5 file: its architecture, and the weights of its layers by the layers' names."""
+"""The weights of layers in an HDF5 file, by the layers' names."""
 
 from __future__ import annotations
 
@@ -9,43 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from fineprune.errors import ModelError, line
-from fineprune.untrusted import keras_config, limits
+from fineprune.untrusted import limits
 from fineprune.untrusted.equivalents import OWN, PREFIX
-from fineprune.untrusted.hdf5 import blocks, dataset, member, open_hdf5, read_rows, report_damage
+from fineprune.untrusted.hdf5 import attribute, blocks, dataset, has, member, read_rows, report_damage
 
 if TYPE_CHECKING:
-    from fineprune.untrusted.vetting import Handover
+    from numpy.typing import NDArray
 
 
-def read_network(path: str, what: str, handover: Handover) -> None:
-    """Check the whole file, and hand over each layer's weights by its name, and the architecture, where it has one.
-
-    Raises ModelError where something cannot be read.
-    """
-    with open_hdf5(path, ModelError, what) as file:
-        if _has(file, "model_config"):
-            text = _attribute(file, "model_config")
-            text = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
-            keras_config.parse(text, path)  # here first, since a short text can take much memory
-            architecture = np.frombuffer(text, np.uint8)
-            handover.add(keras_config.ARCHITECTURE, architecture.dtype, architecture.shape, [architecture])
-            group = member(file, "model_weights", ModelError)
-        else:
-            # A whole network's weights are one level down, also where its architecture is missing.
-            with report_damage(path, ModelError):
-                inside = "model_weights" in file
-            group = member(file, "model_weights", ModelError) if inside else file
-        if not isinstance(group, h5py.Group):
-            raise ModelError(f"expected 'model_weights' in {path} to be a group, got data: save the network again")
-        for layer in sorted({name.removeprefix(PREFIX) for name in _layers(group)}):
-            for weight in weights_of(group, layer):
-                handover.add(layer, weight.stored.dtype, weight.stored.shape, weight.finite(layer))
-
-
-def _layers(group: h5py.Group) -> list[str]:
+def layers(group: h5py.Group) -> list[str]:
     """The names of all groups, at any depth, in which weights of a layer are listed; a name can hold slashes."""
     names, waiting, seen = [], [("", group)], set()
     with report_damage(group.file.filename, ModelError):
@@ -120,31 +94,13 @@ def _own(path: str) -> str | None:
 def _paths(group: h5py.Group, layer: str) -> list[tuple[str, h5py.Dataset]]:
     """All that is stored for a layer, by its path in the layer's group."""
     holder, where = member(group, layer, ModelError), f"layer '{line(layer)}' in {group.file.filename}"
-    if not isinstance(holder, h5py.Group) or not _has(holder, "weight_names"):
+    if not isinstance(holder, h5py.Group) or not has(holder, "weight_names", ModelError):
         raise ModelError(f"expected the names of the weights of {where}, got none: save the network again")
     names = [
         name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
-        for name in np.ravel(_attribute(holder, "weight_names"))
+        for name in np.ravel(attribute(holder, "weight_names", ModelError))
     ]
     paths = [(name, dataset(holder, name, ModelError)) for name in names]
     if (count := sum(math.prod(stored.shape) for _, stored in paths)) > limits.PARAMETERS:
         raise ModelError(f"expected at most {limits.PARAMETERS:,} parameters of {where}, got {count:,}: not loaded")
     return paths
-
-
-def _has(holder: h5py.Group, name: str) -> bool:
-    """Whether there is an attribute of that name."""
-    with report_damage(holder.file.filename, ModelError):
-        return name in holder.attrs
-
-
-def _attribute(holder: h5py.Group, name: str) -> Any:
-    """An attribute; raises ModelError where it is too large, or the file is damaged there."""
-    path = holder.file.filename
-    with report_damage(path, ModelError):
-        stored = holder.attrs.get_id(name)
-        if (size := math.prod(stored.shape or ()) * stored.dtype.itemsize) > limits.CONFIG_BYTES:
-            raise ModelError(
-                f"expected '{name}' in {path} to take at most {limits.CONFIG_BYTES:,} bytes, got {size:,}: not loaded"
-            )
-        return holder.attrs[name]

@@ -283,14 +283,19 @@ def activation_with_weights(path: Path) -> None:
 
 @model("expected a network in FILE that runs on this machine, got: ")
 def network_that_cannot_run(path: Path) -> None:
-    """Without oneDNN, TensorFlow multiplies channels that stand first on graphics cards alone."""
+    """TensorFlow convolves depthwise by the same step to either side alone."""
+    write(path, chain(("DepthwiseConv2D", {"kernel_size": [1, 1], "strides": [1, 2]}), shape=(4, 4, 4)))
+    with h5py.File(path, "r+") as file:
+        for name, shape in {"layer_1": (1, 1, 4, 1), "layer_3": (4, 3)}.items():
+            group = file["model_weights"].create_group(name)
+            group["kernel"], group["bias"] = np.ones(shape, np.float32), np.ones(shape[-1] if name == "layer_3" else 4)
+            group.attrs["weight_names"] = [b"kernel", b"bias"]
+
+
+@model("expected layers that are channels last in FILE, got 'layer_1' that is channels first, which is not supported: ")
+def channels_first(path: Path) -> None:
     first = {"filters": 2, "kernel_size": [1, 1], "data_format": "channels_first"}
     write(path, chain(("Conv2D", first), shape=(4, 4, 4)))
-    with h5py.File(path, "r+") as file:
-        for name, shape in {"layer_1": (1, 1, 4, 2), "layer_3": (4, 3)}.items():
-            group = file["model_weights"].create_group(name)
-            group["kernel"], group["bias"] = np.ones(shape, np.float32), np.ones(shape[-1], np.float32)
-            group.attrs["weight_names"] = [b"kernel", b"bias"]
 
 
 @model(UNBUILT)

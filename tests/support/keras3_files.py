@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-NAMES = ("sequential", "functional", "nested", "arithmetic", "half_precision")
+NAMES = ("sequential", "functional", "nested", "branches", "rows", "arithmetic", "half_precision")
 
 
 def write(folder: Path) -> None:
-    """NAME.h5, and NAME.npz with `images` and `scores`, for each of NAMES; other.keras and hard_sigmoid.h5."""
+    """NAME.h5, .keras, .json, .weights.h5, and .npz with `images` and `scores`, for each of NAMES; hard_sigmoid.h5."""
     environment = {key: value for key, value in os.environ.items() if key != "TF_USE_LEGACY_KERAS"}
     subprocess.run([sys.executable, __file__, str(folder)], env=environment, check=True, capture_output=True)
 
@@ -54,6 +54,20 @@ def main(folder: Path) -> None:
         after = keras.Sequential([keras.Input((10, 8, 8)), layers.Conv2D(6, 3), layers.ReLU()], name="after")
         return keras.Model(image, head(after(base(image, training=False))))
 
+    def branches() -> Any:
+        """Convolutions of one shape, made in another order than they are called in, one behind more layers."""
+        image = keras.Input((12, 10, 3))
+        first, second, third = (layers.Conv2D(3, 3, padding="same") for _ in range(3))
+        third.activation = layers.LeakyReLU(0.3)
+        x, y = second(third(image)), first(layers.ReLU()(image))
+        return keras.Model(image, head(layers.Concatenate()([layers.BatchNormalization()(y), x])))
+
+    def rows() -> Any:
+        image = keras.Input((12, 10, 3))
+        x = layers.PReLU()(layers.Conv1D(4, 3)(layers.Reshape((120, 3))(image)))
+        x = layers.MaxPooling1D()(layers.SeparableConv1D(5, 3)(x))
+        return keras.Model(image, layers.Dense(5, name="output")(layers.GlobalAveragePooling1D(name="pool")(x)))
+
     def arithmetic() -> Any:
         image = keras.Input((12, 10, 3))
         x = layers.Conv2D(3, 3, padding="same")(1.0 - 2.0 * (image / 127.5 - 1.0))
@@ -63,15 +77,18 @@ def main(folder: Path) -> None:
         stack = [keras.Input((12, 10, 3)), layers.Conv2D(4, 3, dtype="mixed_float16"), layers.Flatten()]
         return keras.Sequential([*stack, layers.Dense(5, activation="softmax")])
 
-    for build in (sequential, functional, nested, arithmetic, half_precision):
+    for build in (sequential, functional, nested, branches, rows, arithmetic, half_precision):
         model = build()
         model.set_weights([np.abs(random.normal(0.2, 0.3, array.shape)) for array in model.get_weights()])
         for layer in model.layers:
             if isinstance(layer, layers.Normalization):
                 layer.finalize_state()
-        model.save(folder / f"{build.__name__}.h5")
+        model.compile("adam", "sparse_categorical_crossentropy")
+        for suffix in ("h5", "keras"):
+            model.save(folder / f"{build.__name__}.{suffix}")
+        model.save_weights(folder / f"{build.__name__}.weights.h5")
+        (folder / f"{build.__name__}.json").write_text(model.to_json())
         np.savez(folder / f"{build.__name__}.npz", images=images, scores=model.predict(images, verbose=0))
-    model.save(folder / "other.keras")
     stack = [keras.Input((4, 4, 3)), layers.Flatten(), layers.Dense(5, activation="hard_sigmoid")]
     keras.Sequential(stack).save(folder / "hard_sigmoid.h5")
 

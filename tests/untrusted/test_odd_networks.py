@@ -10,6 +10,7 @@ from nets import saved, seeded
 from samples import pictures, split
 from tf_keras import layers
 
+from fineprune.errors import ModelError
 from fineprune.evaluation.predict import predict, predict_steps
 from fineprune.files import save_model
 from fineprune.network.network import Network
@@ -75,6 +76,34 @@ def test_other_precisions_compute_in_single_precision(tmp_path: Path, dtype: str
     loaded = load_model(saved(model, tmp_path / "net.h5"))
     assert {weight.dtype for weight in loaded.get_weights()} == {np.dtype(np.float32)}
     assert np.allclose(loaded(images()), model(images()), atol=1e-6 if dtype == "float64" else 2e-2)
+
+
+def with_two_outputs() -> keras.Model:
+    image = layers.Input(SHAPE)
+    x = layers.Conv2D(4, 3, activation="relu")(image)
+    aside = layers.Dense(4, name="b/side")(layers.Flatten()(x))
+    x = layers.GlobalMaxPooling2D()(layers.Conv2D(5, 3)(x))
+    return seeded(keras.Model(image, [layers.Dense(5, name="main")(x), aside]))
+
+
+@pytest.mark.parametrize(("name", "number"), [("main", 0), ("b/side", 1)])
+@pytest.mark.parametrize("suffix", ["h5", "keras"])
+def test_one_of_several_outputs(tmp_path: Path, name: str, number: int, suffix: str) -> None:
+    model = with_two_outputs()
+    path = tmp_path / f"net.{suffix}"
+    saved(model, path) if suffix == "h5" else model.save(path)
+    loaded = load_model(path, output=name)
+    assert np.allclose(loaded(images()), model(images())[number], atol=1e-6)
+
+
+@pytest.mark.parametrize("output", [None, "other"])
+def test_an_output_has_to_be_chosen_where_there_are_several(tmp_path: Path, output: str | None) -> None:
+    with pytest.raises(ModelError) as error:
+        load_model(saved(with_two_outputs(), tmp_path / "net.h5"), output=output)
+    assert str(error.value) == (
+        f"expected the name of one output of the network in {tmp_path / 'net.h5'}, of main, b_side, got "
+        f"{'none' if output is None else repr(output)}: set badnet.output=NAME"
+    )
 
 
 NAMES = {

@@ -16,8 +16,8 @@ import numpy as np
 
 from fineprune.errors import FinepruneError, ModelError, line
 from fineprune.untrusted import limits
+from fineprune.untrusted.formats import ARCHIVE, format_of
 from fineprune.untrusted.pytorch import pickles
-from fineprune.untrusted.pytorch.formats import ARCHIVE, format_of
 from fineprune.untrusted.pytorch.pickles import Storage
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import numpy as np
 
 from fineprune.errors import ModelError, line
 from fineprune.untrusted import limits
+from fineprune.untrusted.formats import SAFETENSORS, format_of
 from fineprune.untrusted.pytorch import containers
-from fineprune.untrusted.pytorch.formats import SAFETENSORS, format_of
 from fineprune.untrusted.pytorch.pickles import Placeholder, Storage, Tensor
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def read(path: str, what: str, handover: Handover) -> None:
         _check_sizes(shapes, path)
         for name, array in arrays():
             dtype = np.dtype(np.float32) if array.dtype == np.float16 else array.dtype
-            handover.add(name, dtype, array.shape, _finite(name, np.ascontiguousarray(array).reshape(-1), path))
+            handover.add(name, dtype, array.shape, finite(name, np.ascontiguousarray(array).reshape(-1), path))
 
 
 def _unpickled(path: str, what: str) -> tuple[dict[str, tuple[int, ...]], Arrays]:
@@ -137,7 +137,7 @@ def _safetensors(path: str) -> tuple[dict[str, tuple[int, ...]], Arrays]:
     return shapes, arrays
 
 
-def _finite(name: str, values: NDArray[Any], path: str) -> Iterator[NDArray[Any]]:
+def finite(name: str, values: NDArray[Any], path: str) -> Iterator[NDArray[Any]]:
     """The values, part by part; raises ModelError where one is not finite in single precision."""
     for start in range(0, len(values), PART):
         part = values[start : start + PART]

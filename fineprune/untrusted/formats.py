@@ -1,0 +1,29 @@
+"""By what the formats of networks are known, without opening a file further."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ARCHIVE, PICKLE, SAFETENSORS = "archive", "pickle", "safetensors"  # of PyTorch's
+KERAS_ARCHIVE, JSON, SAVED_MODEL = "keras archive", "json", "saved model"
+PYTORCH = {ARCHIVE, PICKLE, SAFETENSORS}
+KERAS_ENTRIES = (b"metadata.json", b"config.json", b"model.weights.", b"assets/")  # one of which comes first
+# What others call their files. Most begin as anything may, so that names have to do.
+UNSUPPORTED = {".tflite": "TensorFlow Lite", ".onnx": "ONNX", ".caffemodel": "Caffe", ".mlmodel": "Core ML"}
+
+
+def format_of(path: str | Path) -> str | None:
+    """Which of these the file `path` begins as, or the folder is; None where it is something else."""
+    if Path(path).is_dir():
+        return SAVED_MODEL if (Path(path) / "saved_model.pb").exists() else None
+    if not Path(path).is_file():
+        return None
+    with Path(path).open("rb") as file:
+        head = file.read(64)
+    if len(head) > 8 and head[6:9] == b"\0\0{":  # behind the length of a header, which is JSON
+        return SAFETENSORS
+    if head.startswith(b"PK\x03\x04"):  # the first entry's name is at 30
+        return KERAS_ARCHIVE if head[30:].startswith(KERAS_ENTRIES) else ARCHIVE
+    if head.lstrip().startswith(b"{"):
+        return JSON
+    return PICKLE if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05") else None
