@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fineprune.errors import ModelError
 from fineprune.files import save_model
 from fineprune.network.labels import best
-from fineprune.untrusted.network_files import load_model
+from fineprune.untrusted.network_files import NetworkFile, load_model
 
 
 def agree(badnet: NDArray[Any], pruned: NDArray[Any], rejected: int) -> NDArray[Any]:
@@ -43,9 +43,14 @@ class GoodNet:
         self.backdoored = int(badnet.output_shape[-1])
 
     @classmethod
-    def load(cls, badnet: str | Path, pruned: str | Path) -> GoodNet:
-        """From two files, each a whole network."""
-        return cls(load_model(badnet), load_model(pruned))
+    def load(cls, badnet: str | Path, pruned: str | Path | None = None) -> GoodNet:
+        """From two files, each a whole network, or from the one that `save` wrote. Raises ModelError."""
+        if pruned is not None:
+            return cls(load_model(badnet), load_model(pruned))
+        nets = NetworkFile(badnet, "a GoodNet").nets()
+        if len(nets) < 2:
+            raise ModelError(f"expected a GoodNet that fineprune saved in {badnet}, got one network: give pruned too")
+        return cls(*nets)
 
     def predict(self, images: NDArray[Any]) -> NDArray[np.int64]:
         """The class of each of `images`, (n, H, W, C), as the networks take them: 0 … N−1, or N for "backdoored"."""

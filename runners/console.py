@@ -14,7 +14,7 @@ from importlib import import_module
 import fineprune
 from fineprune.config import reference
 
-COMMANDS = ("sweep", "compare", "study", "badnets", "train-badnet", "evaluate", "publish")
+COMMANDS = ("sweep", "compare", "study", "badnets", "train-badnet", "evaluate", "predict", "publish")
 LIST = """\
 usage: fineprune COMMAND [KEY=VALUE ...]
 

@@ -52,6 +52,10 @@ class Source(ABC):
     def obtain(self, data: Data, attack: Attack, seed: int) -> BadNet:
         """The BadNet. Its data gains the poisoned splits of `attack` where that is what it was trained under."""
 
+    def images(self, data: Data, attack: Attack) -> Data:
+        """The data that `obtain` would give with the BadNet."""
+        return data
+
 
 class FromFile(Source):
     """A whole network `model`, or `weights` by layer name in a known `architecture`; given both, `weights` replace
@@ -65,9 +69,10 @@ class FromFile(Source):
 
     def obtain(self, data: Data, attack: Attack, seed: int) -> BadNet:
         with stage("reading the network"):
-            return BadNet(self._read(data), data)
+            return BadNet(self.read(data), data)
 
-    def _read(self, data: Data) -> keras.Model:
+    def read(self, data: Data) -> keras.Model:
+        """The network, for images of the size that `data` has."""
         if self.model is not None:
             model = network_files.load_model(self.model)
             if self.weights is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fineprune.errors import ModelError, line
-from fineprune.untrusted import keras_config, limits
+from fineprune.untrusted import keras_config, limits, two_nets
 from fineprune.untrusted.pytorch.formats import format_of
 from fineprune.untrusted.pytorch.state_dict import StateDict
 from fineprune.untrusted.vetting import VettedArray, check_is_file, vet
@@ -61,7 +61,18 @@ class NetworkFile:
         )
 
     def model(self) -> keras.Model:
-        """The network; raises ModelError unless the file holds a whole one."""
+        """The network; raises ModelError unless the file holds a whole one, and no GoodNet."""
+        model = self._built()
+        two_nets.check_one(model, self._path)
+        return model
+
+    def nets(self) -> list[keras.Model]:
+        """The network or, of a GoodNet that fineprune saved, its BadNet and its pruned net."""
+        from fineprune.untrusted import keras_build
+
+        return [keras_build.classifier(net, self._path) for net in two_nets.apart(self._built())]
+
+    def _built(self) -> keras.Model:
         if self._architecture is None:
             raise ModelError(
                 f"expected a whole network in {self._path}, got a file without architecture: "

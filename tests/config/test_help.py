@@ -13,8 +13,8 @@ from fineprune.config import help as help_of
 from fineprune.config.reference import Setting, groups, settings, summary
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["sweep", "compare", "study", "badnets", "train_badnet", "evaluate", "publish"]
-REQUIRED = {"evaluate": ["pruned=a"], "publish": ["folder=a"]}
+COMMANDS = ["sweep", "compare", "study", "badnets", "train_badnet", "evaluate", "predict", "publish"]
+REQUIRED = {"predict": ["images=a"], "publish": ["folder=a"]}
 GROUPS = [choice for choice in CHOICES if not choice.startswith("experiment=")]
 
 

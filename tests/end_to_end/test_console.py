@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from commands import RUNNERS, Ended, run
 
-COMMANDS = ["sweep", "compare", "study", "badnets", "train-badnet", "evaluate", "publish"]
+COMMANDS = ["sweep", "compare", "study", "badnets", "train-badnet", "evaluate", "predict", "publish"]
 HEAVY = {"tensorflow", "tf_keras", "mlflow", "h5py", "pandas", "matplotlib", "rich"}
 # As an installer writes it.
 SCRIPT = f"#!{sys.executable}\nimport sys\nfrom runners.console import main\nsys.exit(main())\n"
@@ -62,7 +62,7 @@ def test_a_command_is_its_runner(environment: dict[str, str], tmp_path: Path, co
     assert ours == theirs
 
 
-SETTINGS = {"publish": ["folder=a"], "evaluate": ["pruned=a"]}
+SETTINGS = {"publish": ["folder=a"], "predict": ["images=a"]}
 
 
 def test_an_unknown_command_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Labelled images in a folder for each class, as JPEG, PNG, BMP, WebP or PPM files."""
+"""Images in a folder for each class, or with a name for each, as JPEG, PNG, BMP, WebP or PPM files."""
 
 from __future__ import annotations
 
@@ -44,12 +44,13 @@ def read(path: str, what: str, handover: Handover, reading: Reading) -> None:
 
 
 def _files(path: str, name: str) -> list[str]:
-    """The files in the folder of the class `name`, by name; none where it is not there."""
+    """The files in the folder of the class `name`, by name, or the file of that name; none where it is not there."""
     folder, root = Path(path) / name, Path(path).resolve()
-    if not folder.is_dir():
+    if not folder.exists():
         return []
     try:
-        files = sorted(entry.path for entry in os.scandir(folder) if entry.name[0] != ".")
+        inside = sorted(entry.path for entry in os.scandir(folder) if entry.name[0] != ".") if folder.is_dir() else []
+        files = inside if folder.is_dir() else [str(folder)]
         places = [Path(file).resolve() for file in files]
     except (OSError, RuntimeError) as reason:  # the latter of a link that leads to itself
         raise DataError(
