@@ -22,7 +22,7 @@ from fineprune.config.instantiate import flat, instantiate
 from fineprune.data.draw import Draw
 from fineprune.data.shift import Shift
 from fineprune.data.split import Data, Split
-from fineprune.errors import ConfigError, without_secrets
+from fineprune.errors import ConfigError, plain, without_secrets
 from fineprune.files import write_text
 from fineprune.report.records import Record, now
 from fineprune.strategy import Strategy
@@ -83,7 +83,7 @@ def build(settings: DictConfig) -> Experiment:
     tags = {
         "strategy": names.titled(choices["strategy"], strategy.variant),
         "finetune": choices["finetune"],
-        "badnet": choices["badnet"],
+        "badnet": named(settings.badnet, choices["badnet"]),
         "attack": badnet.attack,
         "architecture": badnet.model.name,
         "data": badnet.data.name,
@@ -97,6 +97,12 @@ def build(settings: DictConfig) -> Experiment:
     tags |= {"experiment": choices["experiment"]} if choices.get("experiment") else {}
     tags |= {"grid": grid} if (grid := grid_name(settings)) else {}
     return Experiment(badnet, strategy, finetuning, stages, held_out, tracking, tags)
+
+
+def named(badnet: DictConfig, choice: str) -> str:
+    """What the BadNet is called: a file that has no choice of its own by its name."""
+    file = badnet.get("model") or badnet.get("weights")
+    return plain(Path(str(file)).stem) if choice == "h5" and file else choice
 
 
 def _changed(settings: DictConfig) -> Iterator[str]:

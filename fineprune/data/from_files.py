@@ -17,6 +17,7 @@ from fineprune.data.split import Data, Split, Subset
 from fineprune.errors import ConfigError, DataError
 from fineprune.untrusted.images.reading import PIXELS, Reading
 
+LAB = ("cl", "bd")  # the folders of clean and of poisoned images
 RESERVED = {"clean_valid", "clean_test", "train"}
 # What * stands for in data.images, data.labels and data.true_labels, where one file holds several splits.
 PARTS = {"clean_valid": "valid", "clean_test": "test", "train": "train"}
@@ -84,7 +85,12 @@ class Files:
         images, labels = (text.replace("*", part) for text in (reading.images, reading.labels))
         shown = reading.true_labels and reading.true_labels.replace("*", part)
         parts = replace(reading, images=images, labels=labels, true_labels=shown)
-        return self.kind(self.root / file, self.scaling, name, parts)
+        return self.kind(self._place(file), self.scaling, name, parts)
+
+    def _place(self, file: str) -> Path:
+        """Where `file` is: under the root or, as the competition's lab lays files out, in a folder there."""
+        places = [self.root / file, *(self.root / folder / file for folder in LAB)]
+        return next((place for place in places if place.exists()), places[0])
 
     def _check_has_a_place(self, trigger: str) -> None:
         """Raise ConfigError where * would stand for a trigger as it does for a clean split."""
@@ -96,7 +102,7 @@ class Files:
 
     def _check_is_there(self, file: str, name: str) -> None:
         """Raise DataError where `file` is not under the root, but in a folder there."""
-        path = self.root / file
+        path = self._place(file)
         if not path.exists() and self.root.is_dir():
             for folder in sorted(filter(Path.is_dir, self.root.iterdir())):
                 if (folder / path.name).exists():

@@ -83,7 +83,7 @@ def plan(
     with stage("reading the images"):
         for split in data.splits.values():
             _ = split.digest  # reads the whole split, so that damage shows now
-        doubts = plausible.doubts(badnet, network)
+        doubts = plausible.doubts(badnet, network, falls)
     for doubt in doubts:
         warnings.warn(doubt, Doubt, stacklevel=2)
     seen = clean = data.clean_valid

@@ -69,6 +69,11 @@ def classifier(model: Any, path: Any) -> keras.Model:
         for tensors in ("inputs", "outputs")
     ]
     match shapes:
+        case [[(_, int(), int(), int())], [(_, 1)]]:
+            raise ModelError(
+                f"expected a score for each class from the network in {path}, got one score, as a sigmoid's for two "
+                "classes, which is not supported: give it a layer of two outputs, 1 − p and p"
+            )
         case [[(_, int(), int(), int())], [(_, int())]]:
             _check_can_be_pruned(model, path)
             return keras.Model(model.inputs, model.outputs, name=model.name)

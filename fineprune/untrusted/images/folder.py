@@ -81,7 +81,7 @@ def _common(files: Found, same_size: bool) -> tuple[str, tuple[int, int]]:
         if same_size and size != first:
             raise DataError(
                 f"expected images of one size, {first[0]}×{first[1]}, got {size[0]}×{size[1]} in {line(file)}: set "
-                "data.resize=[HEIGHT,WIDTH], the network's"
+                "'data.resize=[HEIGHT,WIDTH]', the network's"
             )
     return "L" if modes <= GRAY else "RGB", first or (0, 0)
 
