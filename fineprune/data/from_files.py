@@ -13,7 +13,7 @@ import numpy as np
 from fineprune.checks import Deviations, Levels, Natural, Range, Scale, Size, checked
 from fineprune.data.files import FileSplit
 from fineprune.data.scaling import Scaling
-from fineprune.data.split import Data, Split, Subset
+from fineprune.data.split import Data, Split, Subset, hold_out
 from fineprune.errors import ConfigError, DataError
 from fineprune.untrusted.images.reading import PIXELS, Reading
 
@@ -110,6 +110,14 @@ class Files:
                         f"expected the {name} images at {path}, got no such file, but one in {folder}: set {name}="
                         f"{folder.name}/{path.name}"
                     )
+
+
+def with_share(data: Data, share: float, seed: int) -> Data:
+    """`data`; where it has training images but no clean_valid, this share of them, by `seed`, is taken out for that."""
+    if data.clean_valid is not None or data.train is None:
+        return data
+    rest, held = hold_out(data.train, share, seed)
+    return replace(data, clean_valid=held, train=rest)
 
 
 def check_name(trigger: Any) -> None:
