@@ -37,8 +37,8 @@ def readable(arguments: Sequence[str], positional: str | None = None) -> list[st
     return [_setting(entered, many) if entered in parsed.overrides else entered for entered in arguments]
 
 
-def _refuse_flag(reason: str) -> NoReturn:
-    raise ConfigError(f"expected flags that Hydra takes, got one that it does not, {reason}: --hydra-help lists them")
+def _refuse_flag(message: str) -> NoReturn:
+    raise ConfigError(f"expected flags that Hydra takes, got one that it does not, {message}: --hydra-help lists them")
 
 
 def _with_key(argument: str, key: str) -> str:
@@ -87,5 +87,5 @@ def _check_choice(key: str, value: Any) -> None:
     """Raise ConfigError where `key` is a group, and `value` cannot be the name of a choice."""
     if not key.startswith("hydra") and (CONF / key).is_dir():
         for choice in value.list if isinstance(value, ChoiceSweep) else [value]:
-            if choice is None or isinstance(choice, bool | int | float):
+            if choice is None or isinstance(choice, bool | int | float) or str(choice).endswith(".yaml"):
                 check(key, "null" if choice is None else str(choice).lower(), choices(key))

@@ -11,7 +11,7 @@ import tf_keras as keras
 from numpy.typing import NDArray
 
 from fineprune.data.split import Data, Split
-from fineprune.errors import ConfigError, DataError, ModelError
+from fineprune.errors import ConfigError, ModelError
 from fineprune.evaluation.predict import predict
 from fineprune.goodnet import GoodNet, agree
 from fineprune.names import GOODNET
@@ -64,10 +64,10 @@ class Repaired:
             )
 
     def check_takes(self, split: Split, name: str) -> None:
-        """Raise ModelError or DataError unless images and labels of `split` fit; no label is "backdoored"."""
+        """Raise ModelError unless images and labels of `split` fit; no label is "backdoored"."""
         self.check_shape(split, name)
         if split.classes > self.backdoored:
-            raise DataError(
+            raise ModelError(
                 f"expected labels of {name} from 0 to {self.backdoored - 1}, since class {self.backdoored} of the "
                 f"repaired network is 'backdoored', got {split.classes - 1}: give a pruned net of N classes as pruned, "
                 "beside its BadNet"

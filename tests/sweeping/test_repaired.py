@@ -12,7 +12,7 @@ from samples import pictures, split
 
 from fineprune.badnets.source import BadNet
 from fineprune.data.split import Data
-from fineprune.errors import DataError, ModelError
+from fineprune.errors import ModelError
 from fineprune.files import save_model
 from fineprune.goodnet import GoodNet
 from fineprune.sweeping import repaired, single_net
@@ -61,7 +61,7 @@ def test_anybody_s_network_of_one_more_class_by_hand(tmp_path: Path) -> None:
 
 def test_a_network_without_the_class_backdoored_is_not_measured_as_one_with_it(tmp_path: Path) -> None:
     net = saved(tiny(), tmp_path / "net.h5")
-    with pytest.raises(DataError) as error:
+    with pytest.raises(ModelError) as error:
         repaired.rates(Repaired.read(str(net)), data())
     assert str(error.value) == (
         "expected labels of clean_test from 0 to 3, since class 4 of the repaired network is 'backdoored', got 4: give "
