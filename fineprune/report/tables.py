@@ -43,10 +43,8 @@ def rates_table(*headings: str) -> Table:
 def add(table: Table, texts: tuple[str, ...], rates: Mapping[str, Mapping[str, float]]) -> None:
     """Add one net: `rates` are those of a clean split, if any, and of each attack, by the split's name."""
     clean = rates.get(clean_split(rates), {})
-    attacks = [(name, measured) for name, measured in rates.items() if names.ASR in measured]
-    if not clean and not attacks:
-        return  # a GoodNet without test images
-    for line, (name, measured) in enumerate(attacks or [("", {})]):
+    attacks = [(name, measured) for name, measured in rates.items() if names.ASR in measured] or [("", {})]
+    for line, (name, measured) in enumerate(attacks):
         first = line == 0
         table.add_row(
             *(texts if first else [""] * len(texts)),

@@ -141,7 +141,7 @@ WRONG = {
     "finetune=null": f"expected finetune to be one of {listed('finetune')}, got 'null': set one of those",
     "tracking=false": "expected tracking to be one of mlflow, none, got 'false': set one of those",
     "architecture=1": f"expected architecture to be one of {listed('architecture')}, got '1': set one of those",
-    "tracking=none.yaml": "expected tracking to be one of none, mlflow, got 'none.yaml': did you mean tracking=none?",
+    "tracking=none.yaml": "expected tracking to be one of mlflow, none, got 'none.yaml': set one of those",
     "-cn": (
         "expected flags that Hydra takes, got one that it does not, argument --config-name/-cn: expected one argument: "
         "--hydra-help lists them"
