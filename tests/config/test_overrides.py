@@ -142,9 +142,9 @@ WRONG = {
     "tracking=false": "expected tracking to be one of mlflow, none, got 'false': set one of those",
     "architecture=1": f"expected architecture to be one of {listed('architecture')}, got '1': set one of those",
     "tracking=none.yaml": "expected tracking to be one of mlflow, none, got 'none.yaml': set one of those",
-    "-cn": (
-        "expected flags that Hydra takes, got one that it does not, argument --config-name/-cn: expected one argument: "
-        "--hydra-help lists them"
+    "--multirun=3": (
+        "expected flags that Hydra takes, got one that it does not, argument --multirun/-m: ignored explicit argument "
+        "'3': --hydra-help lists them"
     ),
     "seed=1,2": (
         "expected one value of seed, got '1,2': add -m for a grid, write a list as 'seed=[1,2]', or text as "
