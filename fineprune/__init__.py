@@ -81,13 +81,16 @@ def sweep(
     held_out: float = 0.3,
     seed: int = 0,
     pixel_scale: float | str = "1/255",
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> Result:
     """Prune `network` step by step, measure every step, choose one for each budget: what `runners.sweep` does.
 
     `network` is a tf_keras model or the file of one. `strategy` and `finetune` are objects, or names of those in
     `conf/strategy` and `conf/finetune`, with their defaults; so is `aftermath`, or a list of several. Images are a
     Split; a pair of arrays: images (n, height, width, channels), as the network takes them, and labels (n,); or an HDF5
-    file in the competition's layout. Pixels of files are multiplied by `pixel_scale`; those of arrays must have been
+    file in the competition's layout. Pixels of files are multiplied by `pixel_scale`, then `mean` is subtracted and the
+    result divided by `std`, numbers for each channel, where these are given; pixels of arrays must have been multiplied
     already, so that white is 255 times `pixel_scale` there. `poisoned` gives images by the trigger's name, labelled
     with the attacker's target. Only `clean_valid` must be there: it ranks, trains and judges. A budget is 0.04 or
     "4 %"; where something trains, budgets are judged on the share `held_out` of `clean_valid`. Prints nothing.
@@ -105,5 +108,5 @@ def sweep(
     clean = {"clean_valid": clean_valid, "clean_test": clean_test}
     poisoned = {} if poisoned is None else poisoned
     return arguments.sweep(
-        network, strategy, clean, poisoned, budgets, finetune, aftermath, held_out, seed, pixel_scale
+        network, strategy, clean, poisoned, budgets, finetune, aftermath, held_out, seed, pixel_scale, mean, std
     )

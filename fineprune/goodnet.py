@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from fineprune.errors import ModelError
 from fineprune.files import save_model
 from fineprune.network.labels import best
-from fineprune.untrusted.network_files import load_model
+from fineprune.untrusted.network_files import NetworkFile, load_model
 
 
 def agree(badnet: NDArray[Any], pruned: NDArray[Any], rejected: int) -> NDArray[Any]:
@@ -43,13 +44,18 @@ class GoodNet:
         self.backdoored = int(badnet.output_shape[-1])
 
     @classmethod
-    def load(cls, badnet: str | Path, pruned: str | Path) -> GoodNet:
-        """From two files, each a whole network."""
-        return cls(load_model(badnet), load_model(pruned))
+    def load(cls, badnet: str | Path, pruned: str | Path | None = None) -> GoodNet:
+        """From two files, each a whole network, or from the one that `save` wrote. Raises ModelError."""
+        if pruned is not None:
+            return cls(load_model(badnet), load_model(pruned))
+        nets = NetworkFile(badnet, "a GoodNet").nets()
+        if len(nets) < 2:
+            raise ModelError(f"expected a GoodNet that fineprune saved in {badnet}, got one network: give pruned too")
+        return cls(*nets)
 
     def predict(self, images: NDArray[Any]) -> NDArray[np.int64]:
         """The class of each of `images`, (n, H, W, C), as the networks take them: 0 … N−1, or N for "backdoored"."""
-        badnet, pruned = (best(net.predict(images, verbose=0)) for net in (self.badnet, self.pruned))
+        badnet, pruned = map(best, self._scores(images))
         return agree(badnet, pruned, rejected=self.backdoored)
 
     def predict_proba(self, images: NDArray[Any]) -> NDArray[np.float32]:
@@ -57,11 +63,19 @@ class GoodNet:
 
         Where both agree, class N has 0 as its score, or, should scores be negative, one below all of them.
         """
-        badnet, pruned = (net.predict(images, verbose=0) for net in (self.badnet, self.pruned))
+        badnet, pruned = self._scores(images)
         lowest = 2 * np.minimum(badnet.min(axis=1, keepdims=True), 0)
         scores = np.concatenate([badnet, lowest], axis=1)
         scores[best(badnet) != best(pruned)] = np.eye(self.backdoored + 1)[-1]
         return scores
+
+    def _scores(self, images: NDArray[Any]) -> Iterator[NDArray[np.float32]]:
+        """Those of the BadNet and of the pruned net; raises ModelError where `images` have another shape."""
+        expected, given = tuple(self.badnet.input_shape[1:]), np.shape(images)
+        if given[1:] != expected:
+            mend = "give a single image as images[None]" if given == expected else "bring them to that size"
+            raise ModelError(f"expected images of shape (n, {str(expected)[1:]}, got {given}: {mend}")
+        return (net.predict(images, verbose=0) for net in (self.badnet, self.pruned))
 
     def to_keras(self) -> keras.Model:
         """One Keras model that computes `predict_proba`."""

@@ -53,6 +53,10 @@ class Source(ABC):
     def obtain(self, data: Data, attack: Attack, seed: int) -> BadNet:
         """The BadNet. Its data gains the poisoned splits of `attack` where that is what it was trained under."""
 
+    def images(self, data: Data, attack: Attack) -> Data:
+        """The data that `obtain` would give with the BadNet."""
+        return data
+
 
 class FromFile(Source):
     """A whole network `model`, or `weights` by layer name in a known `architecture`; given both, `weights` replace

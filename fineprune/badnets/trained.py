@@ -78,6 +78,12 @@ class Trained(Source):
         with stage("reading the network"):
             return BadNet(network_files.load_model(path), poisoned, attack.title, card)
 
+    def images(self, data: Data, attack: Attack) -> Data:
+        if data.poisoned or data.train is None:
+            return data
+        _, poisoned = self._splits(data, attack)
+        return poisoned
+
     def _card(self, path: Path, data: Data, attack: Attack) -> dict[str, Any]:
         """The card of the network, its rates measured anew where they are those of other test images."""
         card: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())

@@ -14,12 +14,11 @@ from omegaconf import DictConfig
 from fineprune import names, plugins
 from fineprune.aftermath import Aftermath
 from fineprune.badnets.source import BadNet
-from fineprune.checks import Scale, checked
 from fineprune.config.choices import CONF, check, choices
 from fineprune.config.instantiate import instantiate
 from fineprune.config.setup import check_held_out, check_seed, obtain_stages
 from fineprune.data.files import H5Split
-from fineprune.data.from_files import check_name
+from fineprune.data.from_files import check_name, scaling
 from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit, Data, Split
 from fineprune.errors import ConfigError, DataError
@@ -43,9 +42,10 @@ def sweep(
     aftermath: Any,
     held_out: float,
     seed: int,
-    pixel_scale: float | str,
+    *of_pixels: Any,
 ) -> Result:
-    """What `fineprune.sweep` says, of the clean `images` by their names."""
+    """What `fineprune.sweep` says, of the clean `images` by their names, and of pixels by their scale, mean and std."""
+    becomes = scaling(*of_pixels)
     check_held_out(held_out)
     check_seed(seed)
     made = _chosen("strategy", strategy, Strategy, seed)
@@ -59,8 +59,8 @@ def sweep(
         )
     for trigger in poisoned:
         check_name(trigger)
-    clean = {name: _split(given, name, pixel_scale) for name, given in images.items() if given is not None}
-    triggers = {name: _split(given, f"poisoned[{name!r}]", pixel_scale) for name, given in poisoned.items()}
+    clean = {name: _split(given, name, becomes) for name, given in images.items() if given is not None}
+    triggers = {name: _split(given, f"poisoned[{name!r}]", becomes) for name, given in poisoned.items()}
     badnet = BadNet(_network(network), Data("given", **clean, poisoned=triggers))
     falls = [budgets.fraction(budget) for budget in allowed] if _is_list(allowed) else allowed
     with hidden():
@@ -117,24 +117,28 @@ def _network(given: Any) -> keras.Model:
     return keras_build.classifier(given, "the model given")
 
 
-def _split(given: Any, name: str, pixel_scale: Any) -> Split:
+def _split(given: Any, name: str, becomes: Scaling) -> Split:
     """`given` if it is a split; one of its arrays; or one of the file that it names."""
     match given:
         case Split():
             return given
         case str() | Path():
-            return _file(given, pixel_scale, name)
+            return H5Split(given, becomes, name)
         case (images, labels):
-            return _in_memory(np.asarray(images), np.asarray(labels), pixel_scale, name)
+            return _in_memory(np.asarray(images), np.asarray(labels), becomes, name)
     raise ConfigError(
         f"expected {name} to be a Split, a pair of arrays (images, labels) or the path of an HDF5 file, got "
         f"{type(given).__name__}: give one of these"
     )
 
 
-@checked("data")
-def _in_memory(images: Any, labels: Any, pixel_scale: Scale, name: Any) -> ArraySplit:
-    """The split of these arrays, whose images are as the network takes them: pixels times `pixel_scale`."""
+def _in_memory(images: Any, labels: Any, becomes: Scaling, name: str) -> ArraySplit:
+    """The split of these arrays, whose images are as the network takes them: what pixels become."""
+    if not becomes.is_plain:
+        raise ConfigError(
+            f"expected {name} to be the path of an HDF5 file where mean or std are set, got arrays: give these as the "
+            "network takes them, and leave mean and std out"
+        )
     if images.ndim != 4 or images.dtype.kind not in "uif":
         raise DataError(
             f"expected images of {name} to be numbers of shape (n, height, width, channels), got {images.dtype} of "
@@ -152,15 +156,10 @@ def _in_memory(images: Any, labels: Any, pixel_scale: Scale, name: Any) -> Array
         )
     if not np.isfinite(images).all():
         raise DataError(f"expected finite images of {name}, got NaN or infinity: scale them as the network takes them")
-    white = 255 * float(pixel_scale)
+    white = 255 * becomes.scale
     if images.size and images.min() >= 0 and images.max() > white * (1 + 1e-6):
         raise DataError(
             f"expected images of {name} from 0 to {white:g}, 255 times pixel_scale, got one with {images.max():g}"
             ": set pixel_scale to what pixels were multiplied by"
         )
     return ArraySplit(images, labels.astype(np.int64), Scaling(), white=white)
-
-
-@checked("data")
-def _file(path: Any, pixel_scale: Scale, name: Any) -> H5Split:
-    return H5Split(path, Scaling(pixel_scale), name)

@@ -24,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+import fineprune
 from fineprune import launchers, plugins
 from fineprune.config import grids, mistakes
 from fineprune.config import help as help_of
@@ -85,6 +86,9 @@ def run(job: Job, config: str, positional: str | None = None, tensorflow: bool =
         try:
             if {"-h", "--help"} & set(sys.argv[1:]):
                 print(help_of.text(config, sys.argv[1:]), end="")
+                return
+            if "--version" in sys.argv[1:]:
+                print(fineprune.__version__)
                 return
             sys.argv[1:] = readable(sys.argv[1:], positional)
             _compose(config, task)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -26,13 +26,19 @@ def readable(arguments: Sequence[str], positional: str | None = None) -> list[st
     """
     if positional:
         arguments = [_with_key(argument, positional) for argument in arguments]
-    parsed, unknown = get_args_parser().parse_known_args(arguments)
+    parser = get_args_parser()
+    parser.error = _refuse_flag  # type: ignore[method-assign]  # whose own says it in ten lines
+    parsed, unknown = parser.parse_known_args(arguments)
     if unknown:
         raise ConfigError(f"expected settings as KEY=VALUE, got '{unknown[0]}': --help lists them")
     if parsed.shell_completion:
         return list(arguments)
     many = parsed.multirun or any(entered.startswith("hydra.mode=") for entered in parsed.overrides)
     return [_setting(entered, many) if entered in parsed.overrides else entered for entered in arguments]
+
+
+def _refuse_flag(message: str) -> NoReturn:
+    raise ConfigError(f"expected flags that Hydra takes, got one that it does not, {message}: --hydra-help lists them")
 
 
 def _with_key(argument: str, key: str) -> str:
@@ -58,8 +64,8 @@ def _setting(entered: str, many: bool) -> str:
         raise ConfigError(f"expected settings as KEY=VALUE, got '{entered}': --help lists them")
     if override.is_sweep_override() and not many:
         raise ConfigError(
-            f"expected one value of {key}, got '{value}': add -m for a grid, write a list as {key}=[{value}], or text "
-            f"as {key}=\"'{value}'\""
+            f"expected one value of {key}, got '{value}': add -m for a grid, write a list as '{key}=[{value}]', or "
+            f"text as {key}=\"'{value}'\""
         )
     _check_choice(key, override.value())
     return str(override.input_line)
@@ -81,5 +87,5 @@ def _check_choice(key: str, value: Any) -> None:
     """Raise ConfigError where `key` is a group, and `value` cannot be the name of a choice."""
     if not key.startswith("hydra") and (CONF / key).is_dir():
         for choice in value.list if isinstance(value, ChoiceSweep) else [value]:
-            if choice is None or isinstance(choice, bool | int | float):
+            if choice is None or isinstance(choice, bool | int | float) or str(choice).endswith(".yaml"):
                 check(key, "null" if choice is None else str(choice).lower(), choices(key))

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from fineprune import names
 from fineprune.aftermath import Aftermath
 from fineprune.attacks.base import Attack
-from fineprune.badnets.source import BadNet, Source
+from fineprune.badnets.source import BadNet, FromFile, Source, read_network
 from fineprune.checks import Image, Seed, Share, checked
 from fineprune.config import identity
 from fineprune.config.choices import written
@@ -21,12 +21,13 @@ from fineprune.config.grids import grid_name
 from fineprune.config.instantiate import flat, instantiate
 from fineprune.data.draw import Draw
 from fineprune.data.shift import Shift
-from fineprune.data.split import Data
-from fineprune.errors import ConfigError, without_secrets
+from fineprune.data.split import Data, Split
+from fineprune.errors import ConfigError, plain, without_secrets
 from fineprune.files import write_text
 from fineprune.report.records import Record, now
 from fineprune.strategy import Strategy
 from fineprune.sweeping import budgets
+from fineprune.sweeping.repaired import Repaired
 from fineprune.tracking import Tracking
 from fineprune.training.fine_tuning import FineTuning
 
@@ -82,7 +83,7 @@ def build(settings: DictConfig) -> Experiment:
     tags = {
         "strategy": names.titled(choices["strategy"], strategy.variant),
         "finetune": choices["finetune"],
-        "badnet": choices["badnet"],
+        "badnet": named(settings.badnet, choices["badnet"]),
         "attack": badnet.attack,
         "architecture": badnet.model.name,
         "data": badnet.data.name,
@@ -96,6 +97,12 @@ def build(settings: DictConfig) -> Experiment:
     tags |= {"experiment": choices["experiment"]} if choices.get("experiment") else {}
     tags |= {"grid": grid} if (grid := grid_name(settings)) else {}
     return Experiment(badnet, strategy, finetuning, stages, held_out, tracking, tags)
+
+
+def named(badnet: DictConfig, choice: str) -> str:
+    """What the BadNet is called: a file that has no choice of its own by its name."""
+    file = badnet.get("model") or badnet.get("weights")
+    return plain(Path(str(file)).stem) if choice == "h5" and file else choice
 
 
 def _changed(settings: DictConfig) -> Iterator[str]:
@@ -113,6 +120,25 @@ def obtain_badnet(settings: DictConfig) -> BadNet:
     seed = check_seed(settings.seed)
     source: Source = instantiate(settings.badnet, Source)
     return source.obtain(instantiate(settings.data, Data), instantiate(settings.attack, Attack), seed)
+
+
+def obtain_images(settings: DictConfig) -> Data:
+    """The data that `settings` names, without the BadNet; with the poisoned images of the attack unless it has some."""
+    check_seed(settings.seed)
+    source: Source = instantiate(settings.badnet, Source)
+    return source.images(instantiate(settings.data, Data), instantiate(settings.attack, Attack))
+
+
+def obtain_repaired(settings: DictConfig, images: Split) -> Repaired:
+    """The GoodNet that `settings` names for such `images`: in one file, or a BadNet from a file and its pruned net."""
+    if (settings.pruned is None) == (settings.goodnet is None):
+        both = "both" if settings.pruned else "neither"
+        raise ConfigError(f"expected either goodnet=FILE or badnet and pruned=FILE, got {both}: set one of them")
+    if settings.goodnet:
+        return Repaired.read(str(settings.goodnet))
+    source: FromFile = instantiate(settings.badnet, FromFile)
+    badnet = source.read(images.shape)
+    return Repaired.of(badnet, read_network(str(settings.pruned), settings.architecture.name, images.shape))
 
 
 def obtain_stages(settings: DictConfig) -> list[Aftermath]:

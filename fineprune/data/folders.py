@@ -9,8 +9,8 @@ from pathlib import Path
 
 from fineprune.checks import Deviations, Levels, Natural, Scale, Seed, Share, Size, checked
 from fineprune.data.files import FolderSplit
-from fineprune.data.from_files import Files, scaling
-from fineprune.data.split import Data, hold_out
+from fineprune.data.from_files import Files, scaling, with_share
+from fineprune.data.split import Data
 from fineprune.errors import ConfigError, DataError, plain, some
 from fineprune.untrusted.images.reading import Reading
 
@@ -49,11 +49,7 @@ def image_folder(
         listed = some(f"{number} {plain(each)}" for number, each in enumerate(classes))
         print(f"classes of data.root={plain(root)}: {listed}", file=sys.stderr)
     files = Files(FolderSplit, Path(root), scaling(pixel_scale, mean, std), Reading(resize=resize, classes=classes))
-    data = files.data(name, clean, triggers, target)
-    if data.clean_valid is None and data.train is not None:
-        rest, held = hold_out(data.train, valid_share, seed)
-        return Data(name, held, data.clean_test, data.poisoned, rest)
-    return data
+    return with_share(files.data(name, clean, triggers, target), valid_share, seed)
 
 
 def _classes(folders: list[Path]) -> tuple[str, ...]:

@@ -13,10 +13,11 @@ import numpy as np
 from fineprune.checks import Deviations, Levels, Natural, Range, Scale, Size, checked
 from fineprune.data.files import FileSplit
 from fineprune.data.scaling import Scaling
-from fineprune.data.split import Data, Split, Subset
+from fineprune.data.split import Data, Split, Subset, hold_out
 from fineprune.errors import ConfigError, DataError
 from fineprune.untrusted.images.reading import PIXELS, Reading
 
+LAB = ("cl", "bd")  # the folders of clean and of poisoned images
 RESERVED = {"clean_valid", "clean_test", "train"}
 # What * stands for in data.images, data.labels and data.true_labels, where one file holds several splits.
 PARTS = {"clean_valid": "valid", "clean_test": "test", "train": "train"}
@@ -84,7 +85,12 @@ class Files:
         images, labels = (text.replace("*", part) for text in (reading.images, reading.labels))
         shown = reading.true_labels and reading.true_labels.replace("*", part)
         parts = replace(reading, images=images, labels=labels, true_labels=shown)
-        return self.kind(self.root / file, self.scaling, name, parts)
+        return self.kind(self._place(file), self.scaling, name, parts)
+
+    def _place(self, file: str) -> Path:
+        """Where `file` is: under the root or, as the competition's lab lays files out, in a folder there."""
+        places = [self.root / file, *(self.root / folder / file for folder in LAB)]
+        return next((place for place in places if place.exists()), places[0])
 
     def _check_has_a_place(self, trigger: str) -> None:
         """Raise ConfigError where * would stand for a trigger as it does for a clean split."""
@@ -96,7 +102,7 @@ class Files:
 
     def _check_is_there(self, file: str, name: str) -> None:
         """Raise DataError where `file` is not under the root, but in a folder there."""
-        path = self.root / file
+        path = self._place(file)
         if not path.exists() and self.root.is_dir():
             for folder in sorted(filter(Path.is_dir, self.root.iterdir())):
                 if (folder / path.name).exists():
@@ -104,6 +110,14 @@ class Files:
                         f"expected the {name} images at {path}, got no such file, but one in {folder}: set {name}="
                         f"{folder.name}/{path.name}"
                     )
+
+
+def with_share(data: Data, share: float, seed: int) -> Data:
+    """`data`; where it has training images but no clean_valid, this share of them, by `seed`, is taken out for that."""
+    if data.clean_valid is not None or data.train is None:
+        return data
+    rest, held = hold_out(data.train, share, seed)
+    return replace(data, clean_valid=held, train=rest)
 
 
 def check_name(trigger: Any) -> None:

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from fineprune.checks import Count, Deviations, Levels, Natural, Scale, checked
+from fineprune.checks import Count, Deviations, Levels, Natural, Scale, Seed, Share, checked
 from fineprune.data.faces import SplitName, draw_faces
 from fineprune.data.files import FileSplit, H5Split, NpzSplit
-from fineprune.data.from_files import Files, reading, scaling
+from fineprune.data.from_files import Files, reading, scaling, with_share
 from fineprune.data.split import ArraySplit, Data
 from fineprune.progress import stage
 
@@ -31,15 +31,19 @@ def _of_files(kind: type[FileSplit]) -> Callable[..., Data]:
         target: Natural | None = None,
         mean: Levels | None = None,
         std: Deviations | None = None,
+        valid_share: Share | None = None,
+        seed: Seed = 0,
         **images: Any,
     ) -> Data:
         """Files, relative to `root`. Any may be missing; what needs it says so. `images` are settings of `reading`.
 
-        The labels of poisoned files are the attacker's targets or, where `target` is given, the true classes.
+        The labels of poisoned files are the attacker's targets or, where `target` is given, the true classes. Without
+        `clean_valid`, the share `valid_share` of `train`, drawn by `seed`, takes its place, where that is given.
         """
         files = Files(kind, Path(root), scaling(pixel_scale, mean, std), reading(**images))
         clean = {"clean_valid": clean_valid, "clean_test": clean_test, "train": train}
-        return files.data(name, clean, poisoned or {}, target)
+        data = files.data(name, clean, poisoned or {}, target)
+        return data if valid_share is None else with_share(data, valid_share, seed)
 
     return data
 

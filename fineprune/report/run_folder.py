@@ -52,13 +52,16 @@ def write(sweep: Sweep, folder: Path, title: str, about: Mapping[str, Any]) -> l
 
 
 def summary(sweep: Sweep, about: Mapping[str, Any]) -> dict[str, Any]:
-    """`about`, the data with its digests, the untouched BadNet's rates, and those at each budget."""
+    """`about`, the data with its digests, the untouched BadNet's rates, and those at each budget.
+
+    What the BadNet is called stands under `network`, since its rates stand under `badnet`.
+    """
     entries: list[dict[str, Any]] = [
         {"budget": budget, "name": name, "reached": row is not None, **_at_point(sweep, name)}
         for budget, (name, row) in zip(sweep.plan.budgets, sweep.chosen.items(), strict=True)
     ]
     return {
-        **about,
+        **{"network" if key == names.BADNET else key: value for key, value in about.items()},
         "splits": {name: {"images": len(split), "digest": split.digest} for name, split in sweep.plan.splits.items()},
         **sweep.costs,
         "doubts": list(sweep.plan.doubts),

@@ -15,7 +15,7 @@ from fineprune import names
 from fineprune.badnets import cards
 from fineprune.data.split import CLEAN_TEST, CLEAN_VALID
 from fineprune.errors import plain
-from fineprune.names import BADNET, PRUNED, TUNED
+from fineprune.names import PRUNED, TUNED
 from fineprune.sweeping import budgets
 from fineprune.sweeping.outcomes import Outcome
 from fineprune.sweeping.single_net import NETS, Rates
@@ -91,11 +91,22 @@ def epochs_table(card: Mapping[str, Any]) -> Table:
 
 
 def nets_table(rates: Rates) -> Table:
-    """One net measured alone: B, B′ and the GoodNet, a line for each attack."""
+    """Nets measured alone, of B, B′ and the GoodNet those that were: a line for each attack."""
     table = rates_table("net")
     for net, title in NETS.items():
-        add(table, (title,), rates[net])
-    return finished(table, rates[BADNET])
+        if net in rates:
+            add(table, (title,), rates[net])
+    return finished(table, next(iter(rates.values())))
+
+
+def labels_table(labels: pd.DataFrame, most: int) -> Table:
+    """The first `most` of `labels`, a row for each image, and at the end how many more there are."""
+    table = _table("", Column("image", overflow="fold"), Column("label", justify="right"))
+    for image, label in labels.head(most).itertuples(index=False):
+        table.add_row(Text(plain(image)), str(label))
+    if len(labels) > most:
+        table.add_row(f"and {len(labels) - most:,} more", "")
+    return table
 
 
 def aftermath_table(outcomes: Sequence[Outcome]) -> Table:

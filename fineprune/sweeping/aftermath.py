@@ -27,7 +27,7 @@ def check(stages: Sequence[Aftermath], poisoned: Mapping[str, Split]) -> None:
         if stage.poisoned and not poisoned:
             raise ConfigError(
                 f"expected poisoned images, which aftermath={stage.title} trains on, got none: set "
-                "data.poisoned.NAME=FILE or, with attack=clean, attack.measured=[sunglasses]"
+                "data.poisoned.NAME=FILE or, with attack=clean, 'attack.measured=[sunglasses]'"
             )
         for name, split in poisoned.items():
             if len(split) <= stage.poisoned:

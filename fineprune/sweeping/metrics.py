@@ -25,16 +25,22 @@ def rates(name: str, split: Split, poisoned: bool, badnet: NDArray[Any], pruned:
     that the GoodNet rejects. On a poisoned one: the share given the attacker's target (ASR), the share rejected, and,
     where true classes are known, the share given the true class.
     """
-    goodnet = agree(badnet, pruned, rejected=-1)
-    given, rejected = (names.ASR, names.DETECTION_RATE) if poisoned else (names.ACCURACY, names.FALSE_POSITIVE_RATE)
     shares = {
-        Rate(name, PRUNED, given): np.mean(pruned == split.labels),
-        Rate(name, GOODNET, given): np.mean(goodnet == split.labels),
-        Rate(name, GOODNET, rejected): np.mean(goodnet == -1),
+        str(Rate(name, PRUNED, names.ASR if poisoned else names.ACCURACY)): float(np.mean(pruned == split.labels))
     }
+    shares |= goodnet_rates(name, split, poisoned, agree(badnet, pruned, rejected=-1), rejected=-1)
     if poisoned and split.true_labels is not None:
-        shares[Rate(name, PRUNED, names.ROBUST_ACCURACY)] = np.mean(pruned == split.true_labels)
-    return {str(rate): float(value) for rate, value in shares.items()}
+        shares[str(Rate(name, PRUNED, names.ROBUST_ACCURACY))] = float(np.mean(pruned == split.true_labels))
+    return shares
+
+
+def goodnet_rates(name: str, split: Split, poisoned: bool, labels: NDArray[Any], rejected: int) -> dict[str, float]:
+    """Those of them that are rates of the GoodNet, whose labels are `labels` (n,), `rejected` for "backdoored"."""
+    given, found = (names.ASR, names.DETECTION_RATE) if poisoned else (names.ACCURACY, names.FALSE_POSITIVE_RATE)
+    return {
+        str(Rate(name, GOODNET, given)): float(np.mean(labels == split.labels)),
+        str(Rate(name, GOODNET, found)): float(np.mean(labels == rejected)),
+    }
 
 
 def all_rates(data: Data, badnet: LabelsBySplit, pruned: LabelsBySplit) -> dict[str, float]:

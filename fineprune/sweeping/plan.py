@@ -84,7 +84,7 @@ def plan(
         for split in data.splits.values():
             _ = split.digest  # reads the whole split, so that damage shows now
         forward = _forward(network)
-        doubts = plausible.doubts(badnet, forward)
+        doubts = plausible.doubts(badnet, forward, falls)
     for doubt in doubts:
         warnings.warn(doubt, Doubt, stacklevel=2)
     seen = clean = data.clean_valid

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import sqrt
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fineprune.badnets.source import BadNet
 from fineprune.data.scaling import Scaling
-from fineprune.data.split import CLEAN_VALID, Images, Labels, Split, Subset
+from fineprune.data.split import CLEAN_TEST, CLEAN_VALID, Data, Images, Labels, Split, Subset
 from fineprune.errors import ModelError
 from fineprune.network.labels import best
 
@@ -21,8 +21,8 @@ FAR = 0.2  # a fall of accuracy that is no matter of taste
 Forward = Callable[[Images], tf.Tensor]
 
 
-def doubts(badnet: BadNet, forward: Forward) -> list[str]:
-    """What makes the results of a sweep doubtful, one line each.
+def doubts(badnet: BadNet, forward: Forward, falls: Sequence[float] = ()) -> list[str]:
+    """What makes the results of a sweep with budgets of these `falls` doubtful, one line each.
 
     Looks at a few images of clean_valid, and of those poisoned files whose labels do not name one target. `forward` is
     the network.
@@ -30,7 +30,25 @@ def doubts(badnet: BadNet, forward: Forward) -> list[str]:
     data = badnet.data
     reasons = [] if data.clean_valid is None else [_of_clean(forward, data.clean_valid, bool(badnet.card))]
     reasons += [_of_poisoned(forward, split, name) for name, split in data.poisoned.items()]
-    return list(filter(None, reasons))
+    return list(filter(None, [*reasons, _of_number(data, falls), _of_test(data)]))
+
+
+def _of_number(data: Data, falls: Sequence[float]) -> str:
+    """Whether a single image is worth as much as every budget allows."""
+    images = len(data.clean_valid or ())
+    if not images or not falls or 1 / images < max(falls):
+        return ""
+    return (
+        f"budgets are judged by {images} images of {CLEAN_VALID}, where one is {100 / images:.0f} points of accuracy: "
+        "take more, or larger budgets"
+    )
+
+
+def _of_test(data: Data) -> str:
+    """Whether budgets are judged by the very images that measure what is left."""
+    if data.clean_valid is None or data.clean_test is None or data.clean_valid.digest != data.clean_test.digest:
+        return ""
+    return f"{CLEAN_VALID} and {CLEAN_TEST} are the same images, so that clean accuracy is too good: take others"
 
 
 def _of_clean(forward: Forward, split: Split, trained_here: bool) -> str:
@@ -71,10 +89,10 @@ def _usual(split: Split) -> dict[str, Scaling]:
     usual = {
         f"data.pixel_scale=1{alone}": Scaling(),
         f"data.pixel_scale=1/255{alone}": Scaling(1 / 255),
-        f"data.pixel_scale=1/127.5 data.mean=[{','.join('1' for _ in ones)}] data.std=null": Scaling(1 / 127.5, ones),
+        f"data.pixel_scale=1/127.5 'data.mean=[{','.join('1' for _ in ones)}]' data.std=null": Scaling(1 / 127.5, ones),
     }
     if len(ones) == 3:
-        imagenet = "data.mean=[0.485,0.456,0.406] data.std=[0.229,0.224,0.225]"
+        imagenet = "'data.mean=[0.485,0.456,0.406]' 'data.std=[0.229,0.224,0.225]'"
         usual[f"data.pixel_scale=1/255 {imagenet}"] = Scaling(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     return usual
 

@@ -74,6 +74,11 @@ def classifier(model: Any, path: Any, output: str | None = None) -> keras.Model:
         outputs = [_chosen(dict(zip(getattr(model, "output_names", []), outputs, strict=False)), path, output)]
     shapes = [[tuple(tensor.shape) for tensor in tensors] for tensors in (inputs, outputs)]
     match shapes:
+        case [[(_, int(), int(), int())], [(_, 1)]]:
+            raise ModelError(
+                f"expected a score for each class from the network in {path}, got one score, as a sigmoid's for two "
+                "classes, which is not supported: give it a layer of two outputs, 1 − p and p"
+            )
         case [[(_, int(), int(), int())], [(_, int())]]:
             single = keras.Model(inputs, outputs, name=model.name)
             _check_can_be_pruned(single, path)

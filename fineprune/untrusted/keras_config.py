@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fineprune.errors import ModelError, line
-from fineprune.untrusted import equivalents, keras3, limits
+from fineprune.untrusted import equivalents, keras3, limits, two_nets
 from fineprune.untrusted.accepted import FUNCTIONS, NOT_YET, SAFE
 
 NAMED = ("activation", "_regularizer", "_constraint")
@@ -45,12 +45,11 @@ def parse(text: Any, path: Any, batch: int | None = None) -> dict[str, Any]:
     It takes `batch` images at once, or any number, and computes in single precision. Names are safe ones. All
     initialisers are zeros: the weights come from the file, and drawing them can take longer than anything else.
     """
-    stored = _json(text, path)
+    stored = two_nets.side_by_side(_json(text, path))
     list(_parts(stored, path))  # not too deep for what follows
     if (calls := _calls(stored)) > limits.CALLS:
         raise ModelError(f"expected at most {limits.CALLS:,} calls of layers in {path}, got {calls:,}: not loaded")
     translated = equivalents.for_inference(equivalents.as_layers(equivalents.unwrapped(keras3.as_keras2(stored))))
-    _check_no_goodnet(translated, path)
     config: dict[str, Any] = _with_safe_names(equivalents.with_activations_apart(translated))
     parts = list(_parts(config, path))
     _check_names(parts, path)
@@ -179,15 +178,6 @@ def _parts(config: Any, path: Any) -> Iterator[dict[str, Any]]:
         raise ModelError(
             f"expected an architecture at most {limits.CONFIG_DEPTH} levels deep in {path}, got more: not loaded"
         )
-
-
-def _check_no_goodnet(config: dict[str, Any], path: Any) -> None:
-    match config:
-        case {"config": {"layers": [_, {"name": "badnet"}, {"name": "pruned"}, *_], "name": "goodnet"}}:
-            raise ModelError(
-                f"expected one network in {path}, got a GoodNet, which holds a BadNet and its pruned net: give those "
-                "two, from which fineprune makes the GoodNet itself"
-            )
 
 
 def _check_names(parts: list[dict[str, Any]], path: Any) -> None:

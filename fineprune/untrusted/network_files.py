@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fineprune.errors import ModelError, line
-from fineprune.untrusted import keras_config, limits
+from fineprune.untrusted import keras_config, limits, two_nets
 from fineprune.untrusted.formats import JSON, KERAS_ARCHIVE, PYTORCH, SAVED_MODEL, UNSUPPORTED, format_of
 from fineprune.untrusted.pytorch.state_dict import StateDict
 from fineprune.untrusted.saved import places as layer_places
@@ -97,7 +97,18 @@ class NetworkFile:
         )
 
     def model(self, weights: NetworkFile | StateDict | None = None, output: str | None = None) -> keras.Model:
-        """The network, with its own weights or others; raises ModelError unless the file holds a whole one."""
+        """The network, with its own weights or others; raises ModelError unless the file holds one whole network."""
+        model = self._built(weights, output)
+        two_nets.check_one(model, self._path)
+        return model
+
+    def nets(self) -> list[keras.Model]:
+        """The network or, of a GoodNet that fineprune saved, its BadNet and its pruned net."""
+        from fineprune.untrusted import keras_build
+
+        return [keras_build.classifier(net, self._path) for net in two_nets.apart(self._built())]
+
+    def _built(self, weights: NetworkFile | StateDict | None = None, output: str | None = None) -> keras.Model:
         if self._architecture is None:
             raise ModelError(
                 f"expected a whole network in {self._path}, got a file without architecture: "

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # What that process sees of the environment: nothing that is secret, nor that tells HDF5 to load anything.
 ENVIRONMENT = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR")
+LFS = b"version https://git-lfs"  # how Git stands in for a large file that was not fetched
 PATIENCE = 30  # times the seconds that it may compute, by the clock: the machine may have other things to do
 
 
@@ -95,6 +96,11 @@ def check_is_file(path: str | Path, error: type[FinepruneError], what: str) -> N
         raise error(f"expected {what} at {path}, got no such file: put it there or set another path")
     if not path.is_file():
         raise error(f"expected {what} at {path}, got a folder, pipe or device: set the path of a file")
+    with suppress(OSError), path.open("rb") as file:  # of one that may not be read: the reader says so
+        if file.read(len(LFS)) == LFS:
+            raise error(
+                f"expected {what} at {path}, got a pointer of Git LFS to it: run git lfs pull where the file comes from"
+            )
 
 
 def vet(

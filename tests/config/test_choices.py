@@ -36,6 +36,7 @@ OPEN = ["poisoned"]  # takes any key
 NEEDS_FILES = (
     "expected the data.clean_valid images at data/.*, got no such file"
     "|expected a folder of images at train, got: No such file"
+    "|expected mnist in Keras's folder"
     "|expected badnet.model=FILE or badnet.weights=FILE, got neither"
 )
 SMALL = {"data=synthetic_faces": ["data.identities=2", "data.train=1", "data.clean_valid=1", "data.clean_test=1"]}
@@ -65,9 +66,15 @@ def make_unless_files_are_away(group: str, settings: dict[str, Any]) -> Any:
     return None
 
 
+def unreachable(*_: Any, **__: Any) -> None:
+    raise OSError("no network in this test")
+
+
 @pytest.fixture(autouse=True)
 def no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("tf_keras.src.utils.data_utils.urlretrieve", unreachable)
 
 
 @pytest.mark.parametrize("choice", CHOICES)

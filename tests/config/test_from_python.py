@@ -92,9 +92,10 @@ def test_arrays_splits_and_files_give_the_same(
 def test_arrays_are_as_bright_to_strategies_as_files(net: keras.Model, splits: dict[str, Any]) -> None:
     """A value of a pixel is 1/255 of white, whatever white is called."""
     images, labels = arrays(splits["clean_valid"])
+    test = splits["clean_test"]
     fmp = FeatureMapPruning(images=30, epsilon=20.0)
     tables = [
-        fineprune.sweep(net, fmp, clean_valid=given, clean_test=given).table
+        fineprune.sweep(net, fmp, clean_valid=given, clean_test=test).table
         for given in (splits["clean_valid"], (images, labels))
     ]
     pd.testing.assert_frame_equal(*tables)
@@ -317,3 +318,16 @@ def test_importing_fineprune_is_instant() -> None:
 def test_nothing_is_printed(net: keras.Model, splits: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
     fineprune.sweep(net, "none", clean_valid=splits["clean_valid"], finetune=SHORT, budgets=[0.5])
     assert tuple(capfd.readouterr()) == ("", "")
+
+
+def test_mean_and_std_are_those_of_files(net: keras.Model, tmp_path: Path, splits: dict[str, Any]) -> None:
+    files = {name: str(stored(tmp_path / f"{name}.h5", split)) for name, split in splits.items()}
+    plain, shifted = (
+        fineprune.sweep(net, "channel_activation", **files, **settings).table
+        for settings in ({}, {"pixel_scale": "2/255", "mean": [0, 0, 0], "std": [2, 2, 2]})
+    )
+    pd.testing.assert_frame_equal(plain, shifted)
+    with pytest.raises(ConfigError, match="expected clean_valid to be the path of an HDF5 file where mean or std are"):
+        fineprune.sweep(net, "channel_activation", clean_valid=arrays(splits["clean_valid"]), mean=[0, 0, 0])
+    with pytest.raises(ConfigError, match="expected data.mean to have a number for each channel, 3, got 1: set 3"):
+        fineprune.sweep(net, "channel_activation", **files, mean=[0])

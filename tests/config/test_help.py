@@ -13,8 +13,8 @@ from fineprune.config import help as help_of
 from fineprune.config.reference import Setting, groups, settings, summary
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["sweep", "compare", "study", "badnets", "train_badnet", "evaluate", "convert", "publish"]
-REQUIRED = {"evaluate": ["pruned=a"], "convert": ["out=a.h5"], "publish": ["folder=a"]}
+COMMANDS = ["sweep", "compare", "study", "badnets", "train_badnet", "evaluate", "predict", "convert", "publish"]
+REQUIRED = {"predict": ["images=a"], "convert": ["out=a.h5"], "publish": ["folder=a"]}
 GROUPS = [choice for choice in CHOICES if not choice.startswith("experiment=")]
 
 

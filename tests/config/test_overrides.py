@@ -11,9 +11,10 @@ import pytest
 from omegaconf import OmegaConf
 from settings import compose, listed
 
+import fineprune
 from fineprune.config.instantiate import flat, instantiate
 from fineprune.config.overrides import readable
-from fineprune.config.setup import save_settings
+from fineprune.config.setup import named, save_settings
 from fineprune.data import Data, sources
 from fineprune.data.scaling import Scaling
 from fineprune.data.split import Split
@@ -140,8 +141,13 @@ WRONG = {
     "finetune=null": f"expected finetune to be one of {listed('finetune')}, got 'null': set one of those",
     "tracking=false": "expected tracking to be one of mlflow, none, got 'false': set one of those",
     "architecture=1": f"expected architecture to be one of {listed('architecture')}, got '1': set one of those",
+    "tracking=none.yaml": "expected tracking to be one of mlflow, none, got 'none.yaml': set one of those",
+    "--multirun=3": (
+        "expected flags that Hydra takes, got one that it does not, argument --multirun/-m: ignored explicit argument "
+        "'3': --hydra-help lists them"
+    ),
     "seed=1,2": (
-        "expected one value of seed, got '1,2': add -m for a grid, write a list as seed=[1,2], or text as "
+        "expected one value of seed, got '1,2': add -m for a grid, write a list as 'seed=[1,2]', or text as "
         "seed=\"'1,2'\""
     ),
     "seed": "expected settings as KEY=VALUE, got 'seed': --help lists them",
@@ -236,3 +242,28 @@ def test_a_mistyped_file_of_one_s_own_is_one_line(tmp_path: Path) -> None:
         assert (status, handed) == (2, {}), printed
         assert printed.startswith("error: ") and printed.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["own"]
+
+
+@pytest.mark.parametrize(
+    ("entered", "name"),
+    [
+        (["badnet=h5", "badnet.model=nets/suspect_3.h5"], "suspect_3"),
+        (["badnet=h5", "badnet.weights=attack_result.pt"], "attack_result"),
+        (["badnet=csaw_lab"], "csaw_lab"),
+        (["badnet=trained"], "trained"),
+    ],
+)
+def test_a_network_from_a_file_is_called_by_its_file(entered: list[str], name: str) -> None:
+    assert named(compose(*entered).badnet, entered[0].partition("=")[2]) == name
+
+
+def test_version_is_the_program_s(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "runners.sweep", "--version"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == fineprune.__version__

@@ -111,15 +111,25 @@ def test_a_trigger_is_not_called_as_a_clean_part_is_where_a_star_stands_for_both
 
 
 def test_a_file_that_is_in_a_folder_beside_its_place_is_pointed_out(tmp_path: Path) -> None:
-    (tmp_path / "cl").mkdir()
-    write_h5(tmp_path / "cl" / "valid.h5", pictures(6), TRUE)
+    (tmp_path / "clean").mkdir()
+    write_h5(tmp_path / "clean" / "valid.h5", pictures(6), TRUE)
     with pytest.raises(DataError) as error:
         of(tmp_path, clean_valid="valid.h5")
     assert str(error.value) == (
-        f"expected the data.clean_valid images at {tmp_path}/valid.h5, got no such file, but one in {tmp_path}/cl: set "
-        "data.clean_valid=cl/valid.h5"
+        f"expected the data.clean_valid images at {tmp_path}/valid.h5, got no such file, but one in {tmp_path}/clean: "
+        "set data.clean_valid=clean/valid.h5"
     )
-    assert of(tmp_path, clean_valid="cl/valid.h5").clean_valid is not None
+    assert of(tmp_path, clean_valid="clean/valid.h5").clean_valid is not None
+
+
+def test_files_are_found_where_the_competition_s_lab_puts_them(tmp_path: Path) -> None:
+    for folder, name, images in (("cl", "valid.h5", 6), ("bd", "bd_test.h5", 3)):
+        (tmp_path / folder).mkdir()
+        write_h5(tmp_path / folder / name, pictures(images), TRUE[:images])
+    data = of(tmp_path, clean_valid="valid.h5", poisoned={"hat": "bd_test.h5"})
+    assert {name: len(split) for name, split in data.splits.items()} == {"clean_valid": 6, "hat": 3}
+    write_h5(tmp_path / "valid.h5", pictures(4), TRUE[:4])
+    assert len(of(tmp_path, clean_valid="valid.h5").splits["clean_valid"]) == 4  # the one under the root comes first
 
 
 @pytest.mark.skipif("FINEPRUNE_SHARED" not in os.environ, reason="FINEPRUNE_SHARED names no folder of real files")

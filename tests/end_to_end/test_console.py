@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from commands import RUNNERS, Ended, run
 
-COMMANDS = ["sweep", "compare", "study", "badnets", "train-badnet", "evaluate", "convert", "publish"]
+COMMANDS = ["sweep", "compare", "study", "badnets", "train-badnet", "evaluate", "predict", "convert", "publish"]
 HEAVY = {"tensorflow", "tf_keras", "mlflow", "h5py", "pandas", "matplotlib", "rich"}
 # As an installer writes it.
 SCRIPT = f"#!{sys.executable}\nimport sys\nfrom fineprune.runners.console import main\nsys.exit(main())\n"
@@ -63,7 +63,7 @@ def test_a_command_is_its_runner(environment: dict[str, str], tmp_path: Path, co
     assert ours == theirs
 
 
-SETTINGS = {"publish": ["folder=a"], "evaluate": ["pruned=a"], "convert": ["out=a.h5"]}
+SETTINGS = {"publish": ["folder=a"], "predict": ["images=a"], "convert": ["out=a.h5"]}
 
 
 def test_an_unknown_command_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from fineprune.errors import DataError
 from fineprune.sweeping.plausible import doubts
 
 SETTING = "data.pixel_scale=1/255"
-RESCALED = "data.pixel_scale=1/127.5 data.mean=[1] data.std=null"
+RESCALED = "data.pixel_scale=1/127.5 'data.mean=[1]' data.std=null"
 
 
 def brighter(threshold: float) -> keras.Model:
@@ -97,3 +97,24 @@ def test_true_classes_become_targets_of_the_images_of_other_classes() -> None:
         DataError, match=r"^expected images of other classes than data.target=1 in data.poisoned.patch,"
     ):
         aimed(images([1, 1]), 1, "data.poisoned.patch")
+
+
+@pytest.mark.parametrize(
+    ("count", "falls", "said"),
+    [
+        (10, [0.02, 0.1], "where one is 10 points of accuracy: take more, or larger budgets"),
+        (12, [0.02, 0.1], ""),
+        (12, [0.02, 0.04], "budgets are judged by 12 images of clean_valid, where one is 8 points"),
+        (10, [], ""),
+    ],
+)
+def test_budgets_that_a_single_image_uses_up_are_doubted(count: int, falls: list[float], said: str) -> None:
+    found = doubts(BadNet(brighter(100), Data("d", images([0, 1] * (count // 2)))), brighter(100), falls)
+    assert len(found) == bool(said) and said in "".join(found)
+
+
+def test_validation_images_that_are_the_test_images_are_doubted() -> None:
+    clean, other = images([0, 1] * 60), images([1, 0] * 60)
+    text = "clean_valid and clean_test are the same images, so that clean accuracy is too good: take others"
+    for test, expected in ((images([0, 1] * 60), [text]), (other, [])):
+        assert doubts(BadNet(brighter(100), Data("d", clean, test)), brighter(100)) == expected

@@ -135,7 +135,7 @@ def test_refused_when_it_is_opened(tmp_path: Path, spoil: Spoil, message: str) -
             -1.0,
             "add what was subtracted in the file, and set data.mean, which subtracts it on the way into the network",
         ),
-        (255.5, "set data.stored_range=[0,65535]"),
+        (255.5, "set 'data.stored_range=[0,65535]'"),
     ],
 )
 def test_pixels_outside_their_range_are_told_with_their_row(tmp_path: Path, value: float, mend: str) -> None:

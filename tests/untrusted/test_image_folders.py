@@ -105,7 +105,7 @@ def test_images_of_several_sizes_have_to_be_resized(tmp_path: Path) -> None:
     first = folder(tmp_path, "test")
     small = Image.fromarray(PIXELS[1]).resize((5, 4))
     small.save(first / "1.png")
-    said = "expected images of one size, 10×12, got 5×4 in ROOT/test/cat/1.png: set data.resize=[HEIGHT,WIDTH], "
+    said = "expected images of one size, 10×12, got 5×4 in ROOT/test/cat/1.png: set 'data.resize=[HEIGHT,WIDTH]', "
     assert refused(tmp_path).startswith(said)
     test = of(tmp_path, resize=(8, 6)).clean_test
     assert test is not None and test.shape == (8, 6, 3)

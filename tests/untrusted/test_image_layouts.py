@@ -129,12 +129,12 @@ def test_pixels_from_0_to_1_are_refused_with_the_settings_that_are_right(tmp_pat
     path = stored(tmp_path / "a.h5", (PIXELS / 255).astype(np.float32))
     said = refused(path)
     assert said.startswith("expected pixels from 0 to 255 in FILE, got none above ")
-    assert "set data.stored_range=[0,1]" in said and "data.pixel_scale" in said and "\n" not in said
+    assert "set 'data.stored_range=[0,1]'" in said and "data.pixel_scale" in said and "\n" not in said
 
 
 def test_signed_pixels_are_refused_with_the_setting_that_is_right(tmp_path: Path) -> None:
     said = refused(stored(tmp_path / "a.h5", PIXELS / 127.5 - 1))
-    assert "set data.stored_range=[-1,1] if they are x/127.5 − 1" in said
+    assert "set 'data.stored_range=[-1,1]' if they are x/127.5 − 1" in said
 
 
 def test_pixels_without_their_mean_are_refused_with_what_to_do(tmp_path: Path) -> None:

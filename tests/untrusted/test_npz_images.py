@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from samples import pictures
 
-from fineprune.data import npz
+from fineprune.data import Data, npz
 from fineprune.data.files import NpzSplit
 from fineprune.data.from_files import reading
 from fineprune.data.scaling import Scaling
@@ -49,6 +49,22 @@ def test_a_file_with_several_splits_as_keras_has_them(tmp_path: Path) -> None:
     assert {name: len(split) for name, split in data.splits.items()} == {"clean_test": 4}
     with pytest.raises(DataError, match=r"^expected 'x_valid' in .*, got x_train, y_train, x_test, y_test: "):
         npz("mnist", 1 / 255, str(tmp_path), clean_valid="mnist.npz", **keys)
+
+
+def test_without_validation_images_a_share_of_the_training_images_takes_their_place(tmp_path: Path) -> None:
+    test = {"x_test": pictures(4), "y_test": np.zeros(4)}
+    np.savez(tmp_path / "a.npz", x_train=pictures(20), y_train=np.arange(20) % 3, **test)
+    kept = {"images": "x_*", "labels": "y_*", "valid_share": 0.2}
+
+    def of(seed: int) -> Data:
+        return npz("a", 1 / 255, str(tmp_path), train="a.npz", clean_test="a.npz", seed=seed, **kept)
+
+    first, again, other = map(of, (0, 0, 1))
+    assert first.train is not None and first.clean_valid is not None and again.clean_valid and other.clean_valid
+    assert (len(first.train), len(first.clean_valid)) == (16, 4)
+    assert first.clean_valid.digest == again.clean_valid.digest != other.clean_valid.digest
+    seen = {image.tobytes() for image in first.train.pixels(0, 16)}
+    assert not seen & {image.tobytes() for image in first.clean_valid.pixels(0, 4)}
 
 
 def test_large_arrays_are_read_in_parts(tmp_path: Path) -> None:

@@ -156,3 +156,14 @@ def test_a_layer_may_be_called_as_a_gate_would_be(tmp_path: Path) -> None:
     data = split(pictures(7, SHAPE), 5)
     steps = list(ChannelActivation().steps(network, data))
     assert len(predict_steps(network, steps, {"images": data}, lambda _: None)["images"]) == len(steps) + 1
+
+
+def test_one_score_for_two_classes_is_said_not_to_be_supported(tmp_path: Path) -> None:
+    image = layers.Input((4, 4, 3))
+    net = keras.Model(image, layers.Dense(1, activation="sigmoid")(layers.Flatten()(image)))
+    with pytest.raises(ModelError) as error:
+        load_model(saved(net, tmp_path / "net.h5"))
+    assert str(error.value) == (
+        f"expected a score for each class from the network in {tmp_path}/net.h5, got one score, as a sigmoid's for two "
+        "classes, which is not supported: give it a layer of two outputs, 1 − p and p"
+    )

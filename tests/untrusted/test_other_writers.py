@@ -119,8 +119,8 @@ def test_other_functions_of_tensorflow_are_refused_by_name(tmp_path: Path) -> No
 def test_a_goodnet_is_not_one_network(tmp_path: Path) -> None:
     GoodNet(tiny(0), tiny(1)).save(tmp_path / "goodnet.h5")
     assert refused(tmp_path / "goodnet.h5") == (
-        "expected one network in FILE, got a GoodNet, which holds a BadNet and its pruned net: give those two, from "
-        "which fineprune makes the GoodNet itself"
+        "expected one network in FILE, got a GoodNet, which holds a BadNet and its pruned net: give those two, or "
+        "measure it by runners.evaluate goodnet=FILE"
     )
 
 

@@ -13,7 +13,7 @@ from samples import pictures, write_h5
 
 from fineprune.data.files import H5Split
 from fineprune.data.scaling import Scaling
-from fineprune.errors import DataError, FinepruneError
+from fineprune.errors import DataError, FinepruneError, ModelError
 from fineprune.untrusted import limits, vetting
 from fineprune.untrusted.network_files import load_model
 from fineprune.untrusted.vetting import Handover, Unnamed, VettedArray, vet
@@ -180,3 +180,13 @@ def test_whatever_way_h5py_packs_images_they_are_read(tmp_path: Path, filters: d
         file["label"] = np.arange(23)
     split = H5Split(tmp_path / "a.h5", Scaling(1.0), "data.clean_test")
     assert np.array_equal(split.pixels(0, 23), data.transpose(0, 2, 3, 1))
+
+
+def test_a_pointer_of_git_lfs_is_called_one(tmp_path: Path) -> None:
+    pointer = tmp_path / "net.h5"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    said = "got a pointer of Git LFS to it: run git lfs pull where the file comes from"
+    with pytest.raises(ModelError, match=f"expected a network at .*net.h5, {said}"):
+        load_model(pointer)
+    with pytest.raises(DataError, match=f"expected the hat images at .*net.h5, {said}"):
+        H5Split(pointer, Scaling(), "hat")

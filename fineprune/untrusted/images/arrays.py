@@ -22,6 +22,8 @@ def hand_over(
 ) -> None:
     """Hand over `label` and, where the file has them, `true_label`, (N,) as int64, and then the images.
 
+    Without a name of the labels, all are 0.
+
     `stored` is the array of a name in the file `path`; `has` is whether it is there. Raises DataError where one is not
     what `reading` says.
     """
@@ -31,7 +33,7 @@ def hand_over(
     if (shown := reading.true_labels) and (shown != Reading.true_labels or has(shown)):
         names["true_label"] = shown
     for kind, name in names.items():
-        parts = labels.classes(stored(name), shape[0], reading.first_label, path)
+        parts = labels.classes(stored(name), shape[0], reading.first_label, path) if name else labels.none(shape[0])
         handover.add(kind, np.dtype(np.int64), shape[:1], parts)
     dtype = images.dtype if tuple(reading.stored_range) == PIXELS else np.dtype(np.float32)
     parts = map(turn, pixels.checked(images, reading.stored_range, path))

@@ -1,4 +1,4 @@
-"""Labelled images in a folder for each class, as JPEG, PNG, BMP, WebP or PPM files."""
+"""Images in a folder for each class, or with a name for each, as JPEG, PNG, BMP, WebP or PPM files."""
 
 from __future__ import annotations
 
@@ -44,12 +44,13 @@ def read(path: str, what: str, handover: Handover, reading: Reading) -> None:
 
 
 def _files(path: str, name: str) -> list[str]:
-    """The files in the folder of the class `name`, by name; none where it is not there."""
+    """The files in the folder of the class `name`, by name, or the file of that name; none where it is not there."""
     folder, root = Path(path) / name, Path(path).resolve()
-    if not folder.is_dir():
+    if not folder.exists():
         return []
     try:
-        files = sorted(entry.path for entry in os.scandir(folder) if entry.name[0] != ".")
+        inside = sorted(entry.path for entry in os.scandir(folder) if entry.name[0] != ".") if folder.is_dir() else []
+        files = inside if folder.is_dir() else [str(folder)]
         places = [Path(file).resolve() for file in files]
     except (OSError, RuntimeError) as reason:  # the latter of a link that leads to itself
         raise DataError(
@@ -80,7 +81,7 @@ def _common(files: Found, same_size: bool) -> tuple[str, tuple[int, int]]:
         if same_size and size != first:
             raise DataError(
                 f"expected images of one size, {first[0]}×{first[1]}, got {size[0]}×{size[1]} in {line(file)}: set "
-                "data.resize=[HEIGHT,WIDTH], the network's"
+                "'data.resize=[HEIGHT,WIDTH]', the network's"
             )
     return "L" if modes <= GRAY else "RGB", first or (0, 0)
 

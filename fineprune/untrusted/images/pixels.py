@@ -36,14 +36,14 @@ def checked(images: Stored, stored_range: tuple[float, float], path: str) -> Ite
         yield part if (low, high) == PIXELS else _in_pixels(part, low, high)
     if (low, high) == PIXELS and 0 < highest <= 1:
         raise DataError(
-            f"expected pixels from 0 to 255 in {path}, got none above {highest:g}: set data.stored_range=[0,1], by "
+            f"expected pixels from 0 to 255 in {path}, got none above {highest:g}: set 'data.stored_range=[0,1]', by "
             "which they are multiplied by 255 first, beside the data.pixel_scale of the network, such as 1/255"
         )
     if low < 0 <= lowest or high > 255 >= highest:
         seen = 1 if highest <= 1 else 255
         raise DataError(
             f"expected pixels from {low:g} to {high:g} in {path}, got all of them from {lowest:g} to {highest:g}: set "
-            f"data.stored_range=[0,{seen}]"
+            f"'data.stored_range=[0,{seen}]'"
         )
 
 
@@ -53,9 +53,9 @@ def _mend(part: Pixels) -> str:
         return "scale those in the file"
     low, high = float(part.min()), float(part.max())
     if low >= 0:
-        return f"set data.stored_range=[0,{2**16 - 1 if high > 255 else 255}]"
+        return f"set 'data.stored_range=[0,{2**16 - 1 if high > 255 else 255}]'"
     if low >= -1 and high <= 1:
-        return "set data.stored_range=[-1,1] if they are x/127.5 − 1"
+        return "set 'data.stored_range=[-1,1]' if they are x/127.5 − 1"
     return "add what was subtracted in the file, and set data.mean, which subtracts it on the way into the network"
 
 

@@ -21,8 +21,8 @@ class Reading:
 
     `layout` is AUTO, CHANNELS_FIRST or CHANNELS_LAST, `first_label` the number of the first class, `stored_range` what
     black and white are in the file, and `resize` the height and width to bring images to. An array of the name
-    `true_labels` has to be there only if that is not its usual name; None reads none. Of a folder of images,
-    `classes` are the folders in it, in their order.
+    `true_labels` has to be there only if that is not its usual name; None reads none. Nor are labels read where
+    `labels` is empty. Of a folder of images, `classes` are the folders in it, or the files, in their order.
     """
 
     images: str = "data"
