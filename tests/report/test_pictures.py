@@ -121,7 +121,7 @@ def test_of_more_than_fit_some_are_shown_from_the_first_to_the_last() -> None:
 
 
 def test_a_sweep_without_test_and_poisoned_images_has_nothing_to_show() -> None:
-    assert titles(failures(swept(Data("d", split(pictures(4), 2)), {"clean_valid": [[], [0]]}, [0.1]))) == []
+    assert titles(failures(swept(Data("d", split(pictures(20), 2)), {"clean_valid": [[], [0]]}, [0.1]))) == []
 
 
 def planted(attacks: dict[str, Patch]) -> tuple[Data, ArraySplit]:
