@@ -62,7 +62,7 @@ def test_from_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("shape", "mend"),
-    [((12, 10, 3), "give a single image as images[None]"), ((2, 3, 12, 10), "bring them to that size")],
+    [((12, 10, 3), "give a single image as images[None]"), ((2, 3, 12, 10), "give images of that size")],
 )
 def test_images_of_another_shape_are_refused(shape: tuple[int, ...], mend: str) -> None:
     goodnet = GoodNet(tiny(0), tiny(1))

@@ -14,8 +14,6 @@ from pytorch.files import tensors, write_legacy, write_zip
 from pytorch.nets import FORWARD, Net, StateDict, as_pytorch
 
 from fineprune.badnets.source import architecture_named, build, read_network
-from fineprune.data.scaling import Scaling
-from fineprune.data.split import ArraySplit, Data
 from fineprune.errors import ConfigError, ModelError
 from fineprune.network.network import Network
 from fineprune.untrusted.network_files import load_model, load_weights
@@ -38,14 +36,8 @@ SMALL = ("wrn_10_2", "small_vgg", "deepid")
 EACH = [pytest.param(name, marks=() if name in SMALL else pytest.mark.slow) for name in FORWARD]
 
 
-def data(height: int, width: int) -> Data:
-    return Data(
-        "images", ArraySplit(np.zeros((1, height, width, 3), np.uint8), np.zeros(1, np.int64), Scaling(1.0)), None
-    )
-
-
 def loaded(state: StateDict, name: str, path: Path, size: tuple[int, int] = (32, 32)) -> keras.Model:
-    return read_network(str(write_zip(path, tensors(state))), name, data(*size))
+    return read_network(str(write_zip(path, tensors(state))), name, (*size, 3))
 
 
 def scores(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -101,7 +93,7 @@ def test_published_networks_give_the_scores_of_their_hdf5_files(file: str, name:
         tmp_path / "net.tar", {"state_dict": OrderedDict((f"module.{key}", state[key]) for key in state)}
     )
     for path in (archive, row):
-        ours = read_network(str(path), name, data(32, 32)).predict(pixels, verbose=0)
+        ours = read_network(str(path), name, (32, 32, 3)).predict(pixels, verbose=0)
         assert ours == pytest.approx(expected, abs=1e-6)
         assert np.array_equal(ours.argmax(axis=1), expected.argmax(axis=1))
 
@@ -206,7 +198,7 @@ def test_a_flattening_of_one_row_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_convolution_that_pads_one_side_more_is_not_pytorchs(tmp_path: Path) -> None:
-    model = build("resnet", data(32, 32), 5)
+    model = build("resnet", (32, 32, 3), 5)
     with pytest.raises(ModelError, match="^expected convolutions that pad both sides alike, as PyTorch's do"):
         given_kernel(model, {"output.weight": np.zeros((5, 96), np.float32)}, tmp_path)
 
