@@ -143,9 +143,9 @@ def test_a_checkpoint_without_a_network_says_what_it_has(tmp_path: Path) -> None
 
 
 def test_another_archive_is_said_to_be_one(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "net.keras", "w") as archive:
-        archive.writestr("config.json", "{}")
-    assert refused(tmp_path / "net.keras").startswith("expected one data.pkl in the archive FILE, as torch.save writes")
+    with zipfile.ZipFile(tmp_path / "net.zip", "w") as archive:
+        archive.writestr("notes.txt", "{}")
+    assert refused(tmp_path / "net.zip").startswith("expected one data.pkl in the archive FILE, as torch.save writes")
 
 
 def test_a_pickle_of_something_else_is_said_to_be_one(tmp_path: Path) -> None:
@@ -157,9 +157,7 @@ def test_a_pickle_of_something_else_is_said_to_be_one(tmp_path: Path) -> None:
 
 def test_a_state_dict_is_no_whole_network(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "net.pth", tensors(STATE))
-    with pytest.raises(
-        ModelError, match="^expected a network at .*, or a file of PyTorch's: .* as badnet.weights with"
-    ):
+    with pytest.raises(ModelError, match="^expected a network at .*, got one of PyTorch's: give it as badnet.weights"):
         load_model(path)
 
 

@@ -57,8 +57,8 @@ def _unzip(path: str) -> tuple[Any, Read]:
     names = [name for name in archive.namelist() if name.endswith("/data.pkl") and name.count("/") == 1]
     if len(names) != 1:
         raise ModelError(
-            f"expected one data.pkl in the archive {path}, as torch.save writes it, got {len(names)}: of '.keras' "
-            "archives, load them with the Keras that wrote them, and save them by model.save('NAME.h5')"
+            f"expected one data.pkl in the archive {path}, as torch.save writes it, got {len(names)}: is it "
+            "an archive of something else?"
         )
     top = names[0].removesuffix("data.pkl")
     if f"{top}byteorder" in archive.namelist():

@@ -36,7 +36,8 @@ def read(path: str, what: str, handover: Handover) -> None:
         with open_hdf5(weights, ModelError, what) as file:
             tree.read(file, handover)
     except ModelError as error:  # which calls it as HDF5 does, since it has no name
-        raise ModelError(str(error).replace(repr(weights), f"{path}, {WEIGHTS}")) from error
+        renamed = ModelError(str(error).replace(repr(weights), f"{path}, {WEIGHTS}"))
+        raise renamed from error
 
 
 def read_json(path: str, what: str, handover: Handover) -> None:
