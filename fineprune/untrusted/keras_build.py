@@ -69,7 +69,7 @@ def classifier(model: Any, path: Any) -> keras.Model:
         for tensors in ("inputs", "outputs")
     ]
     match shapes:
-        case [[(_, int(), int(), int())], [(_, 1)]]:
+        case [[(_, int(), int(), int())], [(_, 1)]] if _ends_in_sigmoid(model):
             raise ModelError(
                 f"expected a score for each class from the network in {path}, got one score, as a sigmoid's for two "
                 "classes, which is not supported: give it a layer of two outputs, 1 − p and p"
@@ -81,6 +81,10 @@ def classifier(model: Any, path: Any) -> keras.Model:
         f"expected a network from images (n, height, width, channels) to classes (n, classes) in {path}, "
         f"got {line(shapes[0] or 'no shape')} to {line(shapes[1] or 'no shape')}: give one that classifies images"
     )
+
+
+def _ends_in_sigmoid(model: Any) -> bool:
+    return getattr(model.layers[-1], "activation", None) is keras.activations.sigmoid
 
 
 def _check_can_be_pruned(model: Any, path: Any) -> None:
