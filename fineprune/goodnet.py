@@ -73,8 +73,10 @@ class GoodNet:
         """Those of the BadNet and of the pruned net; raises ModelError where `images` have another shape."""
         expected, given = tuple(self.badnet.input_shape[1:]), np.shape(images)
         if given[1:] != expected:
-            mend = "a single image as images[None]" if given == expected else "images of that size"
-            raise ModelError(f"expected images of shape (n, {str(expected)[1:]}, got {given}: give {mend}")
+            raise ModelError(
+                f"expected images of shape (n, {str(expected)[1:]}, got {given}: bring them to that size, and give a "
+                "single one as images[None]"
+            )
         return (net.predict(images, verbose=0) for net in (self.badnet, self.pruned))
 
     def to_keras(self) -> keras.Model:

@@ -60,16 +60,16 @@ def test_from_files(tmp_path: Path) -> None:
     assert GoodNet.load(tmp_path / "badnet.h5", tmp_path / "pruned.h5").predict(IMAGES).tolist() == [0, 1, 3]
 
 
-@pytest.mark.parametrize(
-    ("shape", "mend"),
-    [((12, 10, 3), "give a single image as images[None]"), ((2, 3, 12, 10), "give images of that size")],
-)
-def test_images_of_another_shape_are_refused(shape: tuple[int, ...], mend: str) -> None:
+@pytest.mark.parametrize("shape", [(12, 10, 3), (2, 3, 12, 10), ()])
+def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     goodnet = GoodNet(tiny(0), tiny(1))
     for classify in (goodnet.predict, goodnet.predict_proba):
         with pytest.raises(ModelError) as error:
             classify(np.zeros(shape, np.float32))
-        assert str(error.value) == f"expected images of shape (n, 12, 10, 3), got {shape}: {mend}"
+        assert str(error.value) == (
+            f"expected images of shape (n, 12, 10, 3), got {shape}: bring them to that size, and give a single one as "
+            "images[None]"
+        )
 
 
 def test_both_nets_take_the_same_images() -> None:

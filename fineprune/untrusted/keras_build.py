@@ -74,7 +74,7 @@ def classifier(model: Any, path: Any, output: str | None = None) -> keras.Model:
         outputs = [_chosen(dict(zip(getattr(model, "output_names", []), outputs, strict=False)), path, output)]
     shapes = [[tuple(tensor.shape) for tensor in tensors] for tensors in (inputs, outputs)]
     match shapes:
-        case [[(_, int(), int(), int())], [(_, 1)]]:
+        case [[(_, int(), int(), int())], [(_, 1)]] if _ends_in_sigmoid(model):
             raise ModelError(
                 f"expected a score for each class from the network in {path}, got one score, as a sigmoid's for two "
                 "classes, which is not supported: give it a layer of two outputs, 1 − p and p"
@@ -98,6 +98,10 @@ def _chosen(outputs: dict[str, Any], path: Any, output: str | None) -> Any:
             f"{'none' if output is None else repr(output)}: set badnet.output=NAME"
         )
     return outputs[name]
+
+
+def _ends_in_sigmoid(model: Any) -> bool:
+    return getattr(model.layers[-1], "activation", None) is keras.activations.sigmoid
 
 
 def _check_can_be_pruned(model: Any, path: Any) -> None:

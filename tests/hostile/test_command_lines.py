@@ -35,7 +35,7 @@ def fit(*_, **__):
     raise Fit
 
 Trained.obtain = Trained.images = fit
-importlib.import_module("fineprune.sweeping.run").run = fit
+importlib.import_module("fineprune.sweeping.run").run = importlib.import_module("runners.study").run = fit
 runners = {name: getattr(importlib.import_module(f"runners.{name}"), name) for name in json.loads(sys.argv[1])}
 
 def entered(runner, arguments):

@@ -194,7 +194,8 @@ def test_one_image_of_one_pixel_from_files_to_pictures(tmp_path: Path) -> None:
     given += ["data.poisoned.x=poisoned.h5", "tracking=none", "hydra.run.dir=out", "budgets=[0.1]"]
     ended = run_command(tmp_path, "sweep", *given)
     assert ended.status == 0, ended.err
-    assert "arning" not in ended.err
+    doubted = [line.partition(" are ")[0] for line in ended.err.splitlines()]
+    assert doubted == ["warning: budgets", "warning: clean_valid and clean_test"]
     assert pd.read_csv(tmp_path / "out" / "performance.csv")["clean_test/goodnet_accuracy"].tolist() == [1, 1, 1, 0]
 
 
