@@ -61,6 +61,7 @@ TYPES = {
     "array": "a list",
     "object": "settings by name",
 }
+MADE = "__made_of_settings__"  # marks a constructor that nobody wrote
 SIGNS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
 
@@ -83,17 +84,21 @@ def checked(group: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 def take_settings(kind: type, group: str) -> None:
     """Make the annotated attributes of `kind` the arguments of its constructor, by keyword, checked as by `checked`.
 
-    Those of its bases are among them; to set one of these anew changes its default. A constructor of its own stays.
+    Those of its bases are among them; to set one of these anew changes its default. A constructor that is written out,
+    there or in a base, stays.
     """
     own, inherited = set(vars(kind)), {field.name for field in fields(kind)} if is_dataclass(kind) else set()
     hints = get_type_hints(kind, include_extras=True)
     annotated = vars(kind).get("__annotations__", {})
     kind.__annotations__ = {name: hints[name] for name in inherited & own - set(annotated)} | annotated
-    dataclass(kw_only=True, eq=False)(kind)
-    if "__init__" not in own:
-        initialise: Any = kind.__init__  # type: ignore[misc]
-        initialise.__annotations__ = {field.name: hints[field.name] for field in fields(kind)}
-        kind.__init__ = checked(group)(initialise)  # type: ignore[misc]
+    constructor: Any = kind.__init__  # type: ignore[misc]
+    is_made = constructor is object.__init__ or hasattr(constructor, MADE)
+    dataclass(init=is_made, kw_only=True, eq=False)(kind)
+    if is_made:
+        constructor = kind.__init__  # type: ignore[misc]
+        constructor.__annotations__ = {field.name: hints[field.name] for field in fields(kind)}
+        setattr(constructor, MADE, True)
+        kind.__init__ = checked(group)(constructor)  # type: ignore[misc]
 
 
 def call(group: str, build: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

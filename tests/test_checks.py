@@ -102,9 +102,12 @@ def test_what_a_class_annotates_are_its_settings_and_what_it_sets_anew_a_default
             Lower(**wrong)
 
 
-def test_a_constructor_of_its_own_stays() -> None:
+def test_a_constructor_that_is_written_out_stays() -> None:
     class Own(Lower):
         def __init__(self) -> None:
             super().__init__(count=7)  # type: ignore[call-arg]
 
-    assert Own().count == 7
+    class Inherits(Own):
+        pass
+
+    assert Own().count == Inherits().count == 7

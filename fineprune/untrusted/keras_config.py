@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from fineprune.errors import ModelError, line
-from fineprune.untrusted import equivalents, keras3, limits, two_nets
+from fineprune.untrusted import equivalents, keras3, limits
 from fineprune.untrusted.accepted import FUNCTIONS, NOT_YET, SAFE
+from fineprune.untrusted.saved import two_nets
 
 NAMED = ("activation", "_regularizer", "_constraint")
 ARCHITECTURE = "/architecture"  # what it is called among the arrays of a file; no layer's name begins so

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fineprune.errors import ModelError, line
-from fineprune.untrusted import keras_config, limits, two_nets
+from fineprune.untrusted import keras_config, limits
 from fineprune.untrusted.formats import JSON, KERAS_ARCHIVE, PYTORCH, SAVED_MODEL, UNSUPPORTED, format_of
 from fineprune.untrusted.pytorch.state_dict import StateDict
 from fineprune.untrusted.saved import places as layer_places
+from fineprune.untrusted.saved import two_nets
 from fineprune.untrusted.saved.places import DATA, METADATA
 from fineprune.untrusted.saved.variables import by_layer
 from fineprune.untrusted.vetting import VettedArray, check_is_file, vet

@@ -4,12 +4,12 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import keras3_files
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
+from archives import keras3_files
 from commands import once
 from nets import saved, seeded, tiny
 from pytorch.files import tensors, write_zip

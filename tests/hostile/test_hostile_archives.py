@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hostile_archives import ARCHIVES
+from archives.hostile import ARCHIVES
 
 from fineprune.errors import ModelError
 from fineprune.untrusted.network_files import load_model

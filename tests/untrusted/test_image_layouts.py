@@ -183,5 +183,5 @@ def test_a_range_of_which_no_pixel_has_half_is_refused(
 ) -> None:
     images = np.random.default_rng(0).uniform(0, highest, (6, 5, 6, 3)).astype(np.float32)
     assert refused(stored(tmp_path / "a.h5", images), stored_range=stored_range).endswith(
-        f"set data.stored_range={right}"
+        f"set 'data.stored_range={right}'"
     )

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import keras3_files
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
+from archives import keras3_files
 from commands import once
 from nets import same, saved, seeded, tiny
 from samples import pictures

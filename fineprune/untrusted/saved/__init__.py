@@ -1,1 +1,1 @@
-"""Networks whose weights stand by their layers' places in the tree of layers, rather than by names."""
+"""What Keras saves: networks, weights by names or by their layers' places in a tree, and GoodNets."""
