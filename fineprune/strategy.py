@@ -52,6 +52,8 @@ class Strategy(ABC):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        for fact in ("needs", "trains", "control", "variant", "trials"):  # no settings, also where they are annotated
+            vars(cls).get("__annotations__", {}).pop(fact, None)
         take_settings(cls, "strategy")
 
     @property

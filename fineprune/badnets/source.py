@@ -130,7 +130,7 @@ def build(architecture: str, shape: Shape | None, classes: int) -> keras.Model:
     if shape is None:
         raise ConfigError(
             "expected images, whose size the network takes, got none: set data.clean_valid=FILE or, to "
-            "convert weights, image=[HEIGHT,WIDTH,CHANNELS]"
+            "convert weights, 'image=[HEIGHT,WIDTH,CHANNELS]'"
         )
     try:
         return architecture_named(architecture)(shape, classes)

@@ -11,7 +11,7 @@ from fineprune.checks import Deviations, Levels, Scale, checked
 from fineprune.data.files import FileSplit, FolderSplit, H5Split, NpzSplit
 from fineprune.data.from_files import reading, scaling
 from fineprune.data.split import Split
-from fineprune.errors import DataError
+from fineprune.errors import DataError, plain
 from fineprune.untrusted.images.reading import Reading
 
 ARRAYS: dict[str, type[FileSplit]] = {".h5": H5Split, ".hdf5": H5Split, ".npz": NpzSplit}
@@ -24,24 +24,25 @@ def unlabelled(
 ) -> tuple[list[str], Split]:
     """The names of the images at `path`, and the images, labelled 0, 1, …; `images` are settings of `reading`.
 
-    That is an HDF5 or .npz file, whose images have numbers for names, an image file, or a folder of image files, which
-    may stand in folders of their own. Raises DataError.
+    That is an HDF5 or .npz file, whose images have numbers for names, an image file, or a folder of image files, also
+    in folders inside of it. Raises DataError.
     """
     place, becomes = Path(path), scaling(pixel_scale, mean, std)
     if kind := ARRAYS.get(place.suffix.lower()):
         split = kind(place, becomes, "given", reading(labels="", true_labels=None, **images))
         return [str(number) for number in range(len(split))], split
-    whole = place.is_file()
-    folder = place.resolve().parent if whole else place
-    names = [place.resolve().name] if whole else _pictures(folder)
-    numbered = Reading(resize=reading(**images).resize, classes=tuple(names))
-    return [place.name] if whole else names, FolderSplit(folder, becomes, "given", numbered)
+    is_one = place.is_file()
+    files = ("",) if is_one else _pictures(place)
+    numbered = Reading(resize=reading(**images).resize, classes=files)
+    found = FolderSplit(place.resolve() if is_one else place, becomes, "given", numbered)
+    names = [plain(place.name)] if is_one else list(map(plain, files))
+    return [names[number] for number in found.labels], found
 
 
-def _pictures(folder: Path) -> list[str]:
+def _pictures(folder: Path) -> tuple[str, ...]:
     """The image files in `folder` and in the folders in it, by their paths from there; raises DataError."""
     try:
-        names = sorted(_inside(folder, 1))
+        names = tuple(sorted(_inside(folder)))
     except OSError as reason:
         raise DataError(
             f"expected an image, a folder of images, an HDF5 or an .npz file at {folder}, got: "
@@ -54,10 +55,14 @@ def _pictures(folder: Path) -> list[str]:
     return names
 
 
-def _inside(folder: Path, depth: int, before: str = "") -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir() and depth and not entry.name.startswith("."):
-                yield from _inside(Path(entry.path), depth - 1, f"{entry.name}/")
-            elif Path(entry.name).suffix.lower() in PICTURES and not entry.name.startswith("."):
-                yield f"{before}{entry.name}"
+def _inside(folder: Path) -> Iterator[str]:
+    def fail(reason: OSError) -> None:
+        raise reason
+
+    for place, inner, files in os.walk(folder, onerror=fail):
+        inner[:] = (name for name in inner if not name.startswith("."))
+        if link := next((name for name in inner if (Path(place) / name).is_symlink()), None):
+            raise DataError(f"expected images in {folder} itself, got a link, {plain(link)}: copy what it leads to")
+        for name in files:
+            if Path(name).suffix.lower() in PICTURES and not name.startswith("."):
+                yield str((Path(place) / name).relative_to(folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,8 +25,12 @@ THREADS = (
 
 
 def share_of(cores: int, jobs: int) -> dict[str, str]:
-    """The environment in which a job has its share of `cores`; what the user has set stays."""
-    return {name: os.environ.get(name, str(max(cores // jobs, 1))) for name in THREADS}
+    """The environment in which a job has its share of `cores`; what the user has set stays.
+
+    It imports from where this process does, which need not be the working folder, whatever lies there.
+    """
+    shares = {name: os.environ.get(name, str(max(cores // jobs, 1))) for name in THREADS}
+    return {**shares, "PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def at_a_time(n_jobs: int, jobs: int) -> tuple[int, int]:

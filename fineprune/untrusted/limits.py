@@ -8,6 +8,7 @@ CALLS = 4096  # of layers; those of a network inside the network count each time
 PARAMETERS = 2**29  # 2 GiB of them
 INPUTS = 2**14  # of all these calls together
 ARCHIVED = 2**33  # bytes of weights in an archive: so many parameters, and what an optimiser keeps of each
+TENSORS = 2**16  # that a SavedModel names; what lies beyond is as if it were not there
 CLASSES = 2**16  # ImageNet-21k has 21,843
 ACTIVATION = 2**23  # values an image of any one tensor; a block of 256 images takes 8 GiB of them
 MULTIPLICATIONS = 2**38  # an image: a minute or two on one core

@@ -72,7 +72,13 @@ class NetworkFile:
         if self._architecture is None:
             return self._places
         keras_config.parse(self._text, self._path)  # which bounds what is read here
-        return layer_places.places(json.loads(self._text))
+        try:
+            return layer_places.places(json.loads(self._text))
+        except (AttributeError, TypeError) as reason:
+            raise ModelError(
+                f"expected an architecture that Keras 2 can build in {self._path}, got layers that are described "
+                "otherwise: save it with Keras 2 anew"
+            ) from reason
 
     @property
     def is_whole(self) -> bool:
@@ -180,9 +186,10 @@ class NetworkFile:
         if layer not in weights:
             within = "/layers" if self._is_tree else "/model_weights" if self.is_whole else "/"
             names = ", ".join(sorted(self._weights)[:9])
+            shared = "of a layer that two networks share, which HDF5 alone keeps"
+            what = shared if self._is_tree else "a file of another kind"
             raise ModelError(
-                f"expected '{line(layer)}' in {self._path}, {within}, got {line(names) or 'nothing'}"
-                ": is it a file of another kind?"
+                f"expected '{line(layer)}' in {self._path}, {within}, got {line(names) or 'nothing'}: is it {what}?"
             )
         return weights[layer]
 

@@ -54,21 +54,21 @@ def _confine(path: str, descriptor: int) -> None:
 def main(kind: str, path: str, what: str, descriptor: str) -> None:
     """Read the file, hand over its arrays, and print where they stand, or the error."""
     _confine(path, int(descriptor))
-    report: dict[str, object]
     try:
         with os.fdopen(int(descriptor), "wb", buffering=0) as file:
             handover = Handover(file, path)
             settings = json.load(sys.stdin)
             READERS[kind](path, what, handover, *([Reading(**settings)] if settings else []))
-        report = {"arrays": handover.places}
+        report = json.dumps({"arrays": handover.places})
     except FinepruneError as error:
-        report = {"error": str(error)}
+        report = json.dumps({"error": str(error)})
     except MemoryError:
-        report = {
-            "error": f"expected {path} to be readable in {limits.MEMORY:,} bytes of memory, got one that takes more: "
-            "save its arrays in smaller ones"
-        }
-    print(json.dumps(report))
+        why = (
+            f"expected {path} to be readable in {limits.MEMORY:,} bytes of memory, got one that takes more: save its "
+            "arrays in smaller ones"
+        )
+        report = json.dumps({"error": why})
+    print(report)
 
 
 if __name__ == "__main__":

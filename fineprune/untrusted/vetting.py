@@ -178,7 +178,7 @@ def _inside(array: VettedArray) -> VettedArray:
 
 def seconds(path: str | Path) -> int:
     """How long the process that reads `path` may compute: by what is on disk, since a file may have holes."""
-    files = Path(path).glob("*/*") if Path(path).is_dir() else [Path(path)]
+    files = Path(path).rglob("*") if Path(path).is_dir() else [Path(path)]
     stored = 0
     for file in files:
         with suppress(OSError):  # of one that has gone, or that may not be looked at: the reader says so

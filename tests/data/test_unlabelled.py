@@ -1,5 +1,6 @@
 """Images to be classified: a file, a folder of files, or an array, each with its name."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,17 @@ def test_a_folder_gives_each_image_the_name_of_its_file(folder: Path) -> None:
     assert names == ["a.PNG", "b.png", "more/c.bmp"]
     assert np.array_equal(images.pixels(0, 3), pictures(5)[[2, 0, 1]])
     assert images.inputs(0, 1).max() <= 1
+
+
+def test_names_stay_with_their_images_whatever_lies_between_them(folder: Path) -> None:
+    """A folder that is called as an image is called is no image; images lie at any depth, under names of any bytes."""
+    (folder / "aa.png" / "deep").mkdir(parents=True)
+    odd = os.fsdecode(b"more/d\xff.png")
+    for number, name in enumerate(("aa.png/x.png", "aa.png/deep/y.png", odd)):
+        Image.fromarray(pictures(8)[5 + number]).save(folder / name)
+    names, images = unlabelled(str(folder), 1)
+    assert names == ["a.PNG", "aa.png/deep/y.png", "aa.png/x.png", "b.png", "more/c.bmp", r"more/d\udcff.png"]
+    assert np.array_equal(images.pixels(0, 6)[[1, 2, 5]], pictures(8)[[6, 5, 7]])
 
 
 def test_a_single_image_may_be_a_link(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -71,5 +83,5 @@ def test_a_link_out_of_the_folder_is_refused(folder: Path, tmp_path_factory: pyt
     outside = tmp_path_factory.mktemp("outside")
     Image.fromarray(pictures(1)[0]).save(outside / "a.png")
     (folder / "out").symlink_to(outside)
-    with pytest.raises(DataError, match="got a link out of it"):
+    with pytest.raises(DataError, match="got a link, out: copy what it leads to"):
         unlabelled(str(folder), 1)

@@ -16,6 +16,7 @@ OWN = ["badnet=h5", "badnet.model=net.h5", "data=h5", "data.clean_valid=valid.h5
 KINDS = "strategy._target_=strategies.controls.none.NoPruning,strategies.deadly.Deadly"
 # The first of its kind in a folder is killed, as by a system that has no memory left.
 DEADLY = """
+import os
 import signal
 
 from fineprune.strategies.controls.none import NoPruning

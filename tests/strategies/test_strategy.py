@@ -110,6 +110,15 @@ def test_what_a_paper_does_is_no_variant_and_anything_else_is() -> None:
     assert ByLayer(given={}, layers=["a", "b"]).variant == "layers a + b"
 
 
+def test_what_a_class_says_of_itself_is_no_setting_also_where_it_is_annotated() -> None:
+    class Annotated(Given):
+        trains: bool = True
+
+    assert Annotated(given={}).trains
+    with pytest.raises(TypeError, match="trains"):
+        Annotated(given={}, trains=False)
+
+
 def test_the_amount_is_the_threshold_where_the_paper_has_one() -> None:
     class Thresholded(Given):
         normalise, threshold = "z", "u"

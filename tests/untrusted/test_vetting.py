@@ -154,6 +154,13 @@ def test_no_secret_and_no_plug_in_goes_there(tmp_path: Path, monkeypatch: pytest
     assert given.keys() <= {*vetting.ENVIRONMENT, "PYTHONPATH", "OPENBLAS_NUM_THREADS"}
 
 
+def test_each_image_in_a_folder_buys_time_at_whatever_depth(tmp_path: Path) -> None:
+    (tmp_path / "class" / "deep").mkdir(parents=True)
+    for place in (tmp_path, tmp_path / "class", tmp_path / "class" / "deep"):
+        (place / "a.png").write_bytes(bytes(limits.BYTES_A_SECOND))
+    assert vetting.seconds(tmp_path) >= limits.SECONDS + 3
+
+
 def test_holes_in_a_file_buy_no_time(tmp_path: Path) -> None:
     with (tmp_path / "a.h5").open("wb") as file:
         file.truncate(2**40)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 MAGIC = 0xDB4775248B80FB57.to_bytes(8, "little")
 FOOTER = 48
+NAME = 2**10  # bytes of the name of a tensor
 VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5
 DTYPES = {1: "f4", 2: "f8", 3: "i4", 4: "u1", 6: "i1", 9: "i8", 19: "f2"}  # of those that weights have
 
@@ -53,6 +54,8 @@ def _entries(table: bytes, offset: int, size: int) -> Iterator[tuple[bytes, byte
         own, at = _varint(block, at)
         length, at = _varint(block, at)
         key = key[:shared] + block[at : at + own]
+        if len(key) > NAME:
+            raise ValueError(f"a name of {len(key):,} bytes")
         yield key, block[at + own : at + own + length]
         at += own + length
 

@@ -6,6 +6,7 @@ For the process that reads a stranger's file alone.
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -38,11 +39,15 @@ def read(path: str, what: str, handover: Handover) -> None:
     Raises ModelError where something cannot be read.
     """
     folder = Path(path).parents[1]
+    if Path(path).parent.is_symlink():
+        raise ModelError(
+            f"expected a folder at {Path(path).parent}, got a link, which is not followed: copy the folder"
+        )
     with report_damage(folder, ModelError):
         text = _architecture(_content(folder / METADATA), folder, what)
     hand_over_architecture(text, str(folder), handover)
     with report_damage(folder, ModelError), open_own(Path(path)) as data:
-        for name, tensor in bundle.tensors(_content(folder / INDEX)):
+        for name, tensor in islice(bundle.tensors(_content(folder / INDEX)), limits.TENSORS):
             if name.endswith(SUFFIX) and not name.startswith(("keras_api/", "optimizer/")) and tensor.dtype:
                 array = _array(data, tensor)
                 values = finite(name, array.reshape(-1), str(folder))

@@ -155,7 +155,7 @@ def archived_weights_that_are_no_numbers(path: Path) -> None:
     write(path, stored=weights(lambda group: group.__setitem__("0", np.full((3, 5), np.nan))))
 
 
-@archive("expected 'layer_1' in FILE, /layers, got nothing: is it a file of another kind?")
+@archive("expected 'layer_1' in FILE, /layers, got nothing: is it of a layer that two networks share")
 def groups_that_hold_each_other(path: Path) -> None:
     def tie(group: h5py.Group) -> None:
         group.parent["layers"] = group.parent.parent

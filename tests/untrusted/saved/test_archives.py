@@ -183,6 +183,14 @@ def test_an_architecture_alone_is_no_network(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("layers", ["[1]", "5", '"abc"', '["a"]', '[{"config": 7, "class_name": "Functional"}]'])
+def test_an_architecture_of_layers_that_are_none_is_refused_beside_weights(layers: str, tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(f'{{"class_name": "Functional", "config": {{"name": "x", "layers": {layers}}}}}')
+    tiny().save_weights(tmp_path / "w.weights.h5")
+    with pytest.raises(ModelError, match="^expected "):
+        load_model(tmp_path / "net.json", tmp_path / "w.weights.h5")
+
+
 def test_an_archive_that_was_unpacked_is_said_to_be_one(tmp_path: Path) -> None:
     with zipfile.ZipFile(archived(tiny(), tmp_path / "net.keras")) as archive:
         archive.extractall(tmp_path / "net")

@@ -41,3 +41,16 @@ def test_a_damaged_table_ends_in_an_error_or_in_tensors(
             table[place] = random.integers(0, 256)
         with suppress(ValueError, IndexError):
             list(bundle.tensors(bytes(table)))
+
+
+def test_names_of_tensors_are_short() -> None:
+    """They take over what the one before begins with, so that a small table could hold large ones."""
+
+    def entry(shared: int, own: bytes) -> bytes:
+        return bytes([shared, len(own), 0]) + own
+
+    block = entry(0, b"a" * 100) + entry(100, b"b") + (0).to_bytes(4, "little")
+    assert [key for key, _ in bundle._entries(block + b"\0", 0, len(block))] == [b"a" * 100, b"a" * 100 + b"b"]
+    long = bytes([0, 0x81, 0x08, 0]) + b"a" * 1025 + (0).to_bytes(4, "little")
+    with pytest.raises(ValueError, match="a name of 1,025 bytes"):
+        list(bundle._entries(long + b"\0", 0, len(long)))

@@ -85,3 +85,10 @@ def test_a_link_out_of_the_folder_is_not_followed(folder: Path, tmp_path: Path) 
     (copy / "keras_metadata.pb").unlink()
     (copy / "keras_metadata.pb").symlink_to(folder / "keras_metadata.pb")
     assert refused(copy).startswith(f"{DAMAGE}a link, a folder, a pipe or a device")
+
+
+def test_nor_is_one_in_the_place_of_the_folder_of_variables(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / "net")
+    shutil.move(copy / "variables", tmp_path / "elsewhere")
+    (copy / "variables").symlink_to(tmp_path / "elsewhere")
+    assert "got a link, which is not followed: copy the folder" in refused(copy)
