@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, run_job, setup_globals
+from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
+
+from fineprune.checks import Count, checked
 
 # What BLAS, TensorFlow and the libraries below them read when they are loaded.
 THREADS = (
@@ -60,3 +66,29 @@ class Jobs:
             config.hydra.job.num = number
         HydraConfig.instance().set_config(config)
         return run_job(self.task_function, config, "hydra.sweep.dir", "hydra.sweep.subdir", self.hydra_context)
+
+
+Run = Callable[[int, Sequence[str]], JobReturn]
+
+
+class SideBySide(Launcher):
+    """Jobs in processes of their own, `n_jobs` at a time, −1 for one for each core; they share the cores."""
+
+    @checked("hydra.launcher")
+    def __init__(self, n_jobs: Literal[-1] | Count = -1) -> None:
+        self.n_jobs = n_jobs
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self._common = hydra_context, task_function, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run a job for each of these overrides; one that is killed returns nothing, and leaves the others alone."""
+        jobs = Jobs(*self._common, Singleton.get_state())
+        count, cores = at_a_time(self.n_jobs, len(job_overrides))
+        numbers = range(initial_job_idx, initial_job_idx + len(job_overrides))
+        with ThreadPoolExecutor(count) as threads, self.running(jobs, count, share_of(cores, count)) as run:
+            return list(threads.map(run, numbers, job_overrides))
+
+    @abstractmethod
+    def running(self, jobs: Jobs, count: int, environment: dict[str, str]) -> AbstractContextManager[Run]:
+        """What runs one of `jobs` in that environment, called by `count` threads; with the block its processes end."""

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import Literal
 
-from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.plugins.launcher import Launcher
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
 
-from fineprune.checks import Count, checked
-from fineprune.launchers.job import Jobs, at_a_time, share_of
+from fineprune.launchers.job import Jobs, Run, SideBySide
 
 
-class Joblib(Launcher):
-    """Processes of joblib's, `n_jobs` at a time, −1 for one for each core; they share the cores."""
+class Joblib(SideBySide):
+    """Processes of joblib's, each of which goes on with the next job."""
 
-    @checked("hydra.launcher")
-    def __init__(self, n_jobs: Literal[-1] | Count = -1) -> None:
-        self.n_jobs = n_jobs
-
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self._common = hydra_context, task_function, config
-
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run a job for each of these overrides; one that is killed returns nothing, and leaves the others alone."""
-        jobs = Jobs(*self._common, Singleton.get_state())
-        count, cores = at_a_time(self.n_jobs, len(job_overrides))
-        workers = [Worker(jobs, share_of(cores, count)) for _ in range(count)]
+    @contextmanager
+    def running(self, jobs: Jobs, count: int, environment: dict[str, str]) -> Iterator[Run]:
+        workers = [Worker(jobs, environment) for _ in range(count)]
         idle: SimpleQueue[Worker] = SimpleQueue()
         for worker in workers:
             idle.put(worker)
@@ -44,8 +29,8 @@ class Joblib(Launcher):
             finally:
                 idle.put(worker)
 
-        with ThreadPoolExecutor(count) as threads, _ending(workers):
-            return list(threads.map(run, range(initial_job_idx, initial_job_idx + len(job_overrides)), job_overrides))
+        with _ending(workers):
+            yield run
 
 
 class Worker:

@@ -5,20 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.plugins.launcher import Launcher
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
 
-from fineprune.checks import Count, checked
 from fineprune.errors import ConfigError
-from fineprune.launchers.job import Jobs, at_a_time, share_of
+from fineprune.launchers.job import Jobs, Run, SideBySide
 
 if TYPE_CHECKING:
     from submitit import Job, LocalExecutor
@@ -26,24 +20,12 @@ if TYPE_CHECKING:
 WEEK = 7 * 24 * 60  # minutes
 
 
-class SubmititLocal(Launcher):
-    """A process for each job, `n_jobs` at a time, −1 for one for each core; they share the cores.
+class SubmititLocal(SideBySide):
+    """A process for each job. What it prints is in the folder `.submitit` of the grid."""
 
-    What a job prints is in the folder `.submitit` of the grid.
-    """
-
-    @checked("hydra.launcher")
-    def __init__(self, n_jobs: Literal[-1] | Count = -1) -> None:
-        self.n_jobs = n_jobs
-
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self._common = hydra_context, task_function, config
-
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run a job for each of these overrides; one that is killed returns nothing, and leaves the others alone."""
-        jobs = Jobs(*self._common, Singleton.get_state())
-        count, cores = at_a_time(self.n_jobs, len(job_overrides))
-        executor = _executor(Path(jobs.config.hydra.sweep.dir) / ".submitit", share_of(cores, count))
+    @contextmanager
+    def running(self, jobs: Jobs, count: int, environment: dict[str, str]) -> Iterator[Run]:
+        executor = _executor(Path(jobs.config.hydra.sweep.dir) / ".submitit", environment)
         submitted: list[Job[JobReturn]] = []
 
         def run(number: int, overrides: Sequence[str]) -> JobReturn:
@@ -51,8 +33,8 @@ class SubmititLocal(Launcher):
             submitted.append(job)
             return _returned(job, overrides)
 
-        with ThreadPoolExecutor(count) as threads, _cancelling(submitted):
-            return list(threads.map(run, range(initial_job_idx, initial_job_idx + len(job_overrides)), job_overrides))
+        with _cancelling(submitted):
+            yield run
 
 
 def _executor(folder: Path, environment: dict[str, str]) -> LocalExecutor:
