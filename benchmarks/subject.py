@@ -55,7 +55,7 @@ def subject(images: int, weights: Path | None) -> Iterator[tuple[Network, Splits
             name: _write_faces(Path(folder), name, images * size // sum(SIZES.values()), scale)
             for name, size in SIZES.items()
         }
-        yield Network(_deepid(weights) if weights else _demo()), splits
+        yield Network(_deepid(weights)) if weights else _demo(), splits
 
 
 def _deepid(weights: Path) -> keras.Model:
@@ -65,9 +65,9 @@ def _deepid(weights: Path) -> keras.Model:
     return model
 
 
-def _demo() -> keras.Model:
+def _demo() -> Network:
     with initialize_config_module("fineprune.conf", version_base="1.3"):
-        return setup.obtain_badnet(compose("sweep")).model
+        return setup.obtain_badnet(compose("sweep")).network
 
 
 def _write_faces(folder: Path, name: str, count: int, scale: float) -> H5Split:

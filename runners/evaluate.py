@@ -60,7 +60,7 @@ def _of_pruned(settings: DictConfig) -> tuple[Rates, pd.DataFrame]:
 
     badnet = setup.obtain_badnet(settings)
     net = single_net.read_pruned(str(settings.pruned), settings.architecture.name, badnet)
-    return single_net.rates(badnet, net), layer_table.layers({"badnet": badnet.model, "pruned": net})
+    return single_net.rates(badnet, net), layer_table.layers({"badnet": badnet.network.model, "pruned": net})
 
 
 def main() -> None:

@@ -6,6 +6,8 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import tf_keras as keras
@@ -18,6 +20,7 @@ from fineprune.badnets.architectures.vgg import small_vgg, vgg16_bn, vgg16_bn_im
 from fineprune.data.split import Data
 from fineprune.errors import ConfigError, ModelError
 from fineprune.names import GIVEN
+from fineprune.network.network import Network
 from fineprune.progress import stage
 from fineprune.untrusted import network_files
 
@@ -40,7 +43,7 @@ class BadNet:
     `attack` is what it was trained under here, and `card` describes it.
     """
 
-    model: keras.Model
+    network: Network
     data: Data
     attack: str = GIVEN
     card: Mapping[str, Any] = field(default_factory=dict)
@@ -78,14 +81,42 @@ class FromFile(Source):
         self.architecture = architecture
 
     def obtain(self, data: Data, attack: Attack, seed: int) -> BadNet:
+        return BadNet(self.examined(shape_of(data)), data)
+
+    def examined(self, shape: Shape | None) -> Network:
+        """What `read` reads. The last is kept, and not read again: jobs of a grid mostly examine the same network."""
+        files = [file for file in (self.model, self.weights) if file is not None]
         with stage("reading the network"):
-            return BadNet(self.read(shape_of(data)), data)
+            if any(map(Path.is_dir, map(Path, files))):  # whose files could change one by one
+                return Network(self.read(shape))
+            return _examined(self.model, self.weights, self.architecture, self.output, shape, tuple(map(_state, files)))
 
     def read(self, shape: Shape | None) -> keras.Model:
         """The network, for images of `shape` where the file does not say which it takes."""
         if self.model is not None:
             return network_files.load_model(self.model, self.weights, self.output)
         return read_network(str(self.weights), self.architecture, shape)
+
+
+@lru_cache(maxsize=1)
+def _examined(
+    model: str | None,
+    weights: str | None,
+    architecture: str,
+    output: str | None,
+    shape: Shape | None,
+    states: tuple[tuple[int, ...], ...],
+) -> Network:
+    return Network(FromFile(model, weights, architecture, output).read(shape))
+
+
+def _state(path: str) -> tuple[int, ...]:
+    """What changes whenever the file `path` is written to or replaced; empty where there is none."""
+    try:
+        of = Path(path).stat()
+    except OSError:  # which reading it reports
+        return ()
+    return of.st_dev, of.st_ino, of.st_size, of.st_mtime_ns, of.st_ctime_ns
 
 
 def read_network(path: str, architecture: str, shape: Shape | None) -> keras.Model:

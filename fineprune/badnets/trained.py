@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from fineprune.attacks.base import Attack
 from fineprune.attacks.poisoning import PoisonedSplit
-from fineprune.badnets.source import BadNet, Source, architecture_named, build, shape_of
+from fineprune.badnets.source import BadNet, FromFile, Source, architecture_named, build, shape_of
 from fineprune.badnets.training import measure, train
 from fineprune.checks import Fraction, call
 from fineprune.data.split import CLEAN_TEST, Data, Split
@@ -75,8 +75,7 @@ class Trained(Source):
                     "defence; raise badnet.epochs or attack.poison_rate",
                     stacklevel=2,
                 )
-        with stage("reading the network"):
-            return BadNet(network_files.load_model(path), poisoned, attack.title, card)
+        return BadNet(FromFile(str(path)).examined(None), poisoned, attack.title, card)
 
     def images(self, data: Data, attack: Attack) -> Data:
         if data.poisoned or data.train is None:

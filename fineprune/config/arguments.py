@@ -22,6 +22,7 @@ from fineprune.data.from_files import check_name, scaling
 from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit, Data, Split
 from fineprune.errors import ConfigError, DataError
+from fineprune.network.network import Network
 from fineprune.progress import hidden
 from fineprune.report.result import Result
 from fineprune.strategy import Strategy
@@ -61,12 +62,12 @@ def sweep(
         check_name(trigger)
     clean = {name: _split(given, name, becomes) for name, given in images.items() if given is not None}
     triggers = {name: _split(given, f"poisoned[{name!r}]", becomes) for name, given in poisoned.items()}
-    badnet = BadNet(_network(network), Data("given", **clean, poisoned=triggers))
+    badnet = BadNet(Network(_network(network)), Data("given", **clean, poisoned=triggers))
     falls = [budgets.fraction(budget) for budget in allowed] if _is_list(allowed) else allowed
     with hidden():
         result = run(plan(badnet, made, finetuning, falls, held_out, seed, stages))
     name = names.titled(strategy if isinstance(strategy, str) else type(strategy).__name__, made.variant)
-    return Result(result, f"{names.method(name, finetuning.name if finetuning else '')} on {badnet.model.name}")
+    return Result(result, f"{names.method(name, finetuning.name if finetuning else '')} on {badnet.network.model.name}")
 
 
 def _is_list(value: Any) -> bool:

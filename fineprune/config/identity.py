@@ -37,12 +37,12 @@ def of_run(
     parts = [
         *(sorted(pairs.items()) for pairs in (decisive, names)),
         [(name, split.digest) for name, split in splits.items()],
-        badnet.model.to_json(),
+        badnet.network.model.to_json(),
         code("fineprune.sweeping.run", within=MEASURING),
         code_of([strategy, *trains, *stages, *splits.values()]),
     ]
     sha = hashlib.sha256(repr(parts).encode())
-    for array in badnet.model.get_weights():
+    for array in badnet.network.model.get_weights():
         sha.update(array.tobytes())
     return sha.hexdigest()[:16]
 

@@ -85,10 +85,10 @@ def build(settings: DictConfig) -> Experiment:
         "finetune": choices["finetune"],
         "badnet": named(settings.badnet, choices["badnet"]),
         "attack": badnet.attack,
-        "architecture": badnet.model.name,
+        "architecture": badnet.network.model.name,
         "data": badnet.data.name,
         "needs": strategy.needs,
-        "classes": str(badnet.model.output_shape[-1]),
+        "classes": str(badnet.network.classes),
     }
     tags |= {kind: "true" for kind in ("oracle", "control") if getattr(strategy, kind)}
     tags |= {names.TUNING: finetuning.name} if finetuning else {}

@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import tensorflow as tf
-
 from fineprune.aftermath import Aftermath
 from fineprune.badnets.source import BadNet
 from fineprune.data.split import CLEAN_VALID, Data, Split, hold_out
@@ -72,7 +70,7 @@ def plan(
 ) -> Plan:
     """Check that everything fits, and list the strategy's steps. Raises a FinepruneError for a user's mistake."""
     falls = check(budgets)
-    network, data = Network(badnet.model), badnet.data
+    network, data = badnet.network, badnet.data
     aftermath.check(stages, data.poisoned)
     if data.clean_valid is None:
         raise ConfigError(
@@ -83,8 +81,7 @@ def plan(
     with stage("reading the images"):
         for split in data.splits.values():
             _ = split.digest  # reads the whole split, so that damage shows now
-        forward = _forward(network)
-        doubts = plausible.doubts(badnet, forward, falls)
+        doubts = plausible.doubts(badnet, falls)
     for doubt in doubts:
         warnings.warn(doubt, Doubt, stacklevel=2)
     seen = clean = data.clean_valid
@@ -98,7 +95,7 @@ def plan(
         steps = _steps(strategy, network, seen, data.poisoned)
     seconds = {"strategy": time.perf_counter() - start}
     with stage("timing a forward pass"):
-        seconds["forward"] = _seconds_forward(forward, clean)
+        seconds["forward"] = _seconds_forward(plausible.compiled(network), clean)
     passes = {"strategy": listing}
     return Plan(network, data, seen, steps, falls, finetuning, seed, seconds, doubts, passes, stages)
 
@@ -108,13 +105,6 @@ def _steps(strategy: Strategy, network: Network, clean: Split, poisoned: Mapping
         raise ConfigError("expected poisoned images, which an oracle needs, got none: set data.poisoned.NAME=FILE")
     steps = strategy.steps(network, clean, **({"poisoned": poisoned} if strategy.oracle else {}))
     return listed(network, steps, type(strategy).__name__)
-
-
-def _forward(network: Network) -> plausible.Forward:
-    """The network as one compiled function of images."""
-    signature = [tf.TensorSpec((None, *network.input_shape))]
-    forward: plausible.Forward = tf.function(lambda images: network.model(images, training=False), signature)
-    return forward
 
 
 def _seconds_forward(forward: plausible.Forward, split: Split) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from math import sqrt
 
 import numpy as np
@@ -14,6 +15,7 @@ from fineprune.data.scaling import Scaling
 from fineprune.data.split import CLEAN_TEST, CLEAN_VALID, Data, Images, Labels, Split, Subset
 from fineprune.errors import ModelError
 from fineprune.network.labels import best
+from fineprune.network.network import Network
 
 MOST, LEAST = 256, 100  # images to look at; fewer say too little
 TOGETHER = 64
@@ -21,16 +23,23 @@ FAR = 0.2  # a fall of accuracy that is no matter of taste
 Forward = Callable[[Images], tf.Tensor]
 
 
-def doubts(badnet: BadNet, forward: Forward, falls: Sequence[float] = ()) -> list[str]:
+def doubts(badnet: BadNet, falls: Sequence[float] = ()) -> list[str]:
     """What makes the results of a sweep with budgets of these `falls` doubtful, one line each.
 
-    Looks at a few images of clean_valid, and of those poisoned files whose labels do not name one target. `forward` is
-    the network.
+    Looks at a few images of clean_valid, and of those poisoned files whose labels do not name one target.
     """
-    data = badnet.data
+    data, forward = badnet.data, compiled(badnet.network)
     reasons = [] if data.clean_valid is None else [_of_clean(forward, data.clean_valid, bool(badnet.card))]
     reasons += [_of_poisoned(forward, split, name) for name, split in data.poisoned.items()]
     return list(filter(None, [*reasons, _of_number(data, falls), _of_test(data)]))
+
+
+@lru_cache(maxsize=1)  # jobs of a grid mostly examine the same network
+def compiled(network: Network) -> Forward:
+    """The network as a function of images, (n, H, W, C), to scores, (n, classes)."""
+    signature = [tf.TensorSpec((None, *network.input_shape))]
+    forward: Forward = tf.function(lambda images: network.model(images, training=False), signature)
+    return forward
 
 
 def _of_number(data: Data, falls: Sequence[float]) -> str:

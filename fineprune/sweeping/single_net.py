@@ -12,7 +12,6 @@ from fineprune.errors import ConfigError
 from fineprune.evaluation.predict import predict
 from fineprune.goodnet import GoodNet
 from fineprune.names import BADNET, GOODNET, PRUNED
-from fineprune.network.network import Network
 from fineprune.sweeping import metrics
 
 NETS = {BADNET: "B", PRUNED: "B′", GOODNET: "GoodNet"}
@@ -25,19 +24,18 @@ def read_pruned(path: str, architecture: str, badnet: BadNet) -> keras.Model:
     if not badnet.data.splits:
         raise ConfigError("expected images to evaluate on, got none: set data.clean_test, data.poisoned.NAME or both")
     pruned = read_network(path, architecture, shape_of(badnet.data))
-    GoodNet(badnet.model, pruned)
+    GoodNet(badnet.network.model, pruned)
     return pruned
 
 
 def rates(badnet: BadNet, pruned: keras.Model) -> Rates:
     """For each of `badnet`, `pruned` and `goodnet`, the rates on every split of the data, by split and rate."""
-    network = Network(badnet.model)
     for name, split in badnet.data.splits.items():
-        network.check_takes(split, name)
+        badnet.network.check_takes(split, name)
     before: dict[str, float] = {}
     after: dict[str, float] = {}
     for name, split in badnet.data.splits.items():
-        badnet_labels, pruned_labels = predict(badnet.model, split), predict(pruned, split)
+        badnet_labels, pruned_labels = predict(badnet.network.model, split), predict(pruned, split)
         for table, labels in ((before, badnet_labels), (after, pruned_labels)):
             table |= metrics.rates(name, split, name in badnet.data.poisoned, badnet_labels, labels)
     effect = metrics.defence_effectiveness(pd.DataFrame([before, after])).iloc[1]

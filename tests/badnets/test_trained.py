@@ -70,7 +70,7 @@ def first(kept: tuple[Path, BadNet], tmp_path: Path) -> BadNet:
 def test_a_trained_network_is_kept_and_loaded(first: BadNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trained, "train", lambda *_: pytest.fail("trained again"))
     again = obtain(tmp_path)
-    assert same(first.model.get_weights(), again.model.get_weights())
+    assert same(first.network.model.get_weights(), again.network.model.get_weights())
     assert first.card == again.card
     assert list(again.data.splits) == ["clean_valid", "clean_test", "patch"]
 
@@ -83,7 +83,7 @@ def test_its_card_says_how_it_was_made_and_how_good_it_is(first: BadNet, tmp_pat
     assert written["train_digest"] == faces().train.digest
     assert (written["data"], written["seed"], written["attack"]["poison_rate"]) == ("faces", 0, 0.25)
     assert written["recipe"].items() >= {"epochs": 1, "batch_size": 8, "learning_rate": 0.001}.items()
-    measured = measure(first.model, first.data.splits)
+    measured = measure(first.network.model, first.data.splits)
     assert (written["clean_accuracy"], written["asr"]) == (measured["clean_test"], {"patch": measured["patch"]})
 
 
@@ -142,7 +142,7 @@ def pipe_for_card(card: Path, _: Path) -> None:
 def test_a_damaged_or_half_cache_is_trained_anew(first: BadNet, tmp_path: Path, damage: Any) -> None:
     (card,), (net,) = tmp_path.glob("*.json"), tmp_path.glob("*.h5")
     damage(card, net)
-    assert same(obtain(tmp_path).model.get_weights(), first.model.get_weights())
+    assert same(obtain(tmp_path).network.model.get_weights(), first.network.model.get_weights())
     assert json.loads(card.read_text())["sha256"] == digest(net)
 
 
@@ -181,7 +181,7 @@ def test_a_finished_network_is_taken_from_where_nothing_can_be_written(
     monkeypatch.setattr("fineprune.files.os.fsync", refuse)
     monkeypatch.setattr(Path, "mkdir", refuse)
     before = card.read_text()
-    assert same(obtain(tmp_path).model.get_weights(), first.model.get_weights())
+    assert same(obtain(tmp_path).network.model.get_weights(), first.network.model.get_weights())
     assert card.read_text() == before
 
 

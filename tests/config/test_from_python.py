@@ -24,6 +24,7 @@ from fineprune.data.split import Data
 from fineprune.errors import ConfigError, DataError, FinepruneError, ModelError, NotApplicable
 from fineprune.files import save_model
 from fineprune.goodnet import GoodNet
+from fineprune.network.network import Network
 from fineprune.report.result import Result
 from fineprune.strategies.rankings.channel_activation import ChannelActivation
 from fineprune.strategies.rankings.fmp import FeatureMapPruning
@@ -69,7 +70,7 @@ def result(net: keras.Model, splits: dict[str, Any], glasses: Any) -> Result:
 
 def test_it_is_the_sweep_of_the_runner(result: Result, net: keras.Model, splits: dict[str, Any], glasses: Any) -> None:
     data = Data("d", **splits, poisoned={"glasses": glasses})
-    runners = run(plan(BadNet(net, data), ChannelActivation(), None, [0.04, 0.1], 0.3, 0))
+    runners = run(plan(BadNet(Network(net), data), ChannelActivation(), None, [0.04, 0.1], 0.3, 0))
     pd.testing.assert_frame_equal(result.table, runners.table)
     assert result.chosen["step"].tolist() == list(runners.points.values())
     for text, point in (("4 %", "4_percent"), ("10 %", "10_percent")):

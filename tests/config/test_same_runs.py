@@ -10,6 +10,7 @@ from fineprune.aftermath.quantise import Quantise
 from fineprune.badnets.source import BadNet
 from fineprune.config import identity
 from fineprune.data.split import Data
+from fineprune.network.network import Network
 from fineprune.strategies.controls.none import NoPruning
 from fineprune.strategies.rankings.channel_activation import ChannelActivation
 from fineprune.training.tuning.clean import CleanFineTuning
@@ -25,17 +26,17 @@ def same(settings: dict[str, str] | None = None, **changed: Any) -> str:
 
 def badnet(seed: int = 0, images: int = 0) -> BadNet:
     clean = split(pictures(6, seed=images), 5)
-    return BadNet(tiny(seed), Data("faces", clean, clean))
+    return BadNet(Network(tiny(seed)), Data("faces", clean, clean))
 
 
 def linear() -> BadNet:
     """The same weights in another network."""
     changed = badnet()
-    config = changed.model.get_config()
+    config = changed.network.model.get_config()
     config["layers"][1]["config"]["activation"] = "linear"
-    model = type(changed.model).from_config(config)
-    model.set_weights(changed.model.get_weights())
-    return BadNet(model, changed.data)
+    model = type(changed.network.model).from_config(config)
+    model.set_weights(changed.network.model.get_weights())
+    return BadNet(Network(model), changed.data)
 
 
 def test_the_same_again_is_the_same_wherever_things_lie() -> None:

@@ -47,7 +47,7 @@ def data(model: keras.Model) -> Data:
 
 
 def planned(data: Data, strategy: Strategy, budgets: Any = (0.02, 0.1)) -> Plan:
-    return plan(BadNet(tiny(), data), strategy, None, list(budgets), 0.3, 0)
+    return plan(BadNet(Network(tiny()), data), strategy, None, list(budgets), 0.3, 0)
 
 
 def mistaken(images: Split, *rows: int) -> ClassLabels:

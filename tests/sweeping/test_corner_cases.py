@@ -22,6 +22,7 @@ from fineprune.errors import ConfigError, ModelError, NotApplicable
 from fineprune.evaluation.predict import predict
 from fineprune.files import save_model
 from fineprune.goodnet import GoodNet
+from fineprune.network.network import Network
 from fineprune.strategies.controls.none import NoPruning
 from fineprune.strategies.rankings.channel_activation import ChannelActivation
 from fineprune.strategies.weights.magnitude_dense import MagnitudeDense
@@ -54,7 +55,7 @@ def swept(
     model: keras.Model, data: Data, strategy: Strategy | None = None, budgets: tuple[float, ...] = (0.1,)
 ) -> Sweep:
     strategy = strategy or ChannelActivation()
-    return run(plan(BadNet(model, data), strategy, None, list(budgets), 0.3, 0))
+    return run(plan(BadNet(Network(model), data), strategy, None, list(budgets), 0.3, 0))
 
 
 def test_one_image_of_one_pixel_in_every_split() -> None:
@@ -212,4 +213,4 @@ def test_that_a_network_cannot_be_fine_tuned_so_shows_before_it_is_swept(tuning:
     scores = layers.Flatten()(layers.Softmax()(layers.Reshape((2, 3))(x)))
     images = split(pictures(8, (4, 4, 1)), 6)
     with pytest.raises(NotApplicable, match=lacks):
-        plan(BadNet(keras.Model(image, scores), Data("d", images)), NoPruning(), tuning, [], 0.3, 0)
+        plan(BadNet(Network(keras.Model(image, scores)), Data("d", images)), NoPruning(), tuning, [], 0.3, 0)

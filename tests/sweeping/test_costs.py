@@ -37,7 +37,7 @@ def costs(
     """Those of a sweep, without its seconds; of the 40 test images 32 are poisoned."""
     clean = split(pictures(40, seed=1), 5)
     data = Data("d", split(pictures(CLEAN), 5), clean, {"patch": PoisonedSplit(clean, Patch(target=0), 5)})
-    badnet = BadNet(NETWORKS[network]() if network else tiny(), data)
+    badnet = BadNet(Network(NETWORKS[network]() if network else tiny()), data)
     measured = run_folder.results(run(plan(badnet, strategy, finetuning, budgets, 0.3, 0)))
     return {name: value for name, value in measured.items() if "_passes/" in name}
 
@@ -96,4 +96,4 @@ def test_the_run_folder_s_summary_has_the_same_figures(swept: Sweep) -> None:
 @pytest.fixture
 def swept() -> Sweep:
     images = split(pictures(CLEAN), 5)
-    return run(plan(BadNet(tiny(), Data("d", images)), ChannelActivation(), None, [], 0.3, 0))
+    return run(plan(BadNet(Network(tiny()), Data("d", images)), ChannelActivation(), None, [], 0.3, 0))

@@ -12,6 +12,7 @@ from fineprune.data.from_files import aimed
 from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit, Data, Split
 from fineprune.errors import DataError
+from fineprune.network.network import Network
 from fineprune.sweeping.plausible import doubts
 
 SETTING = "data.pixel_scale=1/255"
@@ -35,7 +36,7 @@ def images(labels: Sequence[int], scale: float = 1.0) -> ArraySplit:
 
 def doubted(threshold: float, clean: Split, poisoned: Mapping[str, Split] | None = None, **card: Any) -> list[str]:
     model = brighter(threshold)
-    return doubts(BadNet(model, Data("d", clean, poisoned=poisoned or {}), card=card), model)
+    return doubts(BadNet(Network(model), Data("d", clean, poisoned=poisoned or {}), card=card))
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_true_classes_become_targets_of_the_images_of_other_classes() -> None:
     ],
 )
 def test_budgets_that_a_single_image_uses_up_are_doubted(count: int, falls: list[float], said: str) -> None:
-    found = doubts(BadNet(brighter(100), Data("d", images([0, 1] * (count // 2)))), brighter(100), falls)
+    found = doubts(BadNet(Network(brighter(100)), Data("d", images([0, 1] * (count // 2)))), falls)
     assert len(found) == bool(said) and said in "".join(found)
 
 
@@ -117,4 +118,4 @@ def test_validation_images_that_are_the_test_images_are_doubted() -> None:
     clean, other = images([0, 1] * 60), images([1, 0] * 60)
     text = "clean_valid and clean_test are the same images, so that clean accuracy is too good: take others"
     for test, expected in ((images([0, 1] * 60), [text]), (other, [])):
-        assert doubts(BadNet(brighter(100), Data("d", clean, test)), brighter(100)) == expected
+        assert doubts(BadNet(Network(brighter(100)), Data("d", clean, test))) == expected

@@ -15,6 +15,7 @@ from fineprune.data.split import Data
 from fineprune.errors import ModelError
 from fineprune.files import save_model
 from fineprune.goodnet import GoodNet
+from fineprune.network.network import Network
 from fineprune.sweeping import repaired, single_net
 from fineprune.sweeping.repaired import Repaired
 
@@ -40,7 +41,7 @@ def test_a_goodnet_that_was_saved_is_read_as_its_two_networks(goodnet: Path) -> 
 
 def test_its_rates_are_those_of_the_goodnet_of_both_nets(goodnet: Path) -> None:
     measured = repaired.rates(Repaired.read(str(goodnet)), data())
-    both = single_net.rates(BadNet(tiny(0), data()), tiny(1))["goodnet"]
+    both = single_net.rates(BadNet(Network(tiny(0)), data()), tiny(1))["goodnet"]
     both["hat"].pop("der")  # which takes the BadNet
     assert measured == {"goodnet": both}
 
