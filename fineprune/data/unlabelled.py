@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from fineprune.checks import Deviations, Levels, Scale, checked
 from fineprune.data.files import FileSplit, FolderSplit, H5Split, NpzSplit
 from fineprune.data.from_files import reading, scaling
 from fineprune.data.split import Split
-from fineprune.errors import DataError, plain
+from fineprune.errors import DataError, Doubt, plain
 from fineprune.untrusted.images.reading import Reading
 
 ARRAYS: dict[str, type[FileSplit]] = {".h5": H5Split, ".hdf5": H5Split, ".npz": NpzSplit}
@@ -40,22 +41,32 @@ def unlabelled(
 
 
 def _pictures(folder: Path) -> tuple[str, ...]:
-    """The image files in `folder` and in the folders in it, by their paths from there; raises DataError."""
+    """The image files in `folder` and in the folders in it, by their paths from there; raises DataError.
+
+    A Doubt says how many files of other kinds there are, which nobody classifies.
+    """
     try:
-        names = tuple(sorted(_inside(folder)))
+        found = sorted(_inside(folder))
     except OSError as reason:
         raise DataError(
             f"expected an image, a folder of images, an HDF5 or an .npz file at {folder}, got: "
             f"{os.strerror(reason.errno or 0)}: set images to another path"
         ) from reason
+    names = tuple(name for name in found if Path(name).suffix.lower() in PICTURES)
+    kinds = ", ".join(sorted(PICTURES))
     if not names:
-        raise DataError(
-            f"expected image files in {folder}, {', '.join(sorted(PICTURES))}, got none: set images to another folder"
+        raise DataError(f"expected image files in {folder}, {kinds}, got none: set images to another folder")
+    if others := sorted({*found} - {*names}):
+        text = (
+            f"files left out of {folder}: {len(others):,}, the first {plain(others[0])}; images are {kinds}"
         )
+        warnings.warn(text, Doubt, stacklevel=2)
     return names
 
 
 def _inside(folder: Path) -> Iterator[str]:
+    """The files in `folder` and in the folders in it; hidden ones are none."""
+
     def fail(reason: OSError) -> None:
         raise reason
 
@@ -64,5 +75,5 @@ def _inside(folder: Path) -> Iterator[str]:
         if link := next((name for name in inner if (Path(place) / name).is_symlink()), None):
             raise DataError(f"expected images in {folder} itself, got a link, {plain(link)}: copy what it leads to")
         for name in files:
-            if Path(name).suffix.lower() in PICTURES and not name.startswith("."):
+            if not name.startswith("."):
                 yield str((Path(place) / name).relative_to(folder))

@@ -9,7 +9,7 @@ from PIL import Image
 from samples import pictures, write_h5
 
 from fineprune.data.unlabelled import unlabelled
-from fineprune.errors import DataError
+from fineprune.errors import DataError, Doubt
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / ".git").mkdir()
     for number, name in enumerate(("b.png", "more/c.bmp", "a.PNG", ".hidden.png", ".git/d.png")):
         Image.fromarray(pictures(5)[number]).save(tmp_path / name)
-    (tmp_path / "README.txt").write_text("not an image")
+    (tmp_path / ".git" / "config").write_text("not an image")
     return tmp_path
 
 
@@ -28,6 +28,13 @@ def test_a_folder_gives_each_image_the_name_of_its_file(folder: Path) -> None:
     assert names == ["a.PNG", "b.png", "more/c.bmp"]
     assert np.array_equal(images.pixels(0, 3), pictures(5)[[2, 0, 1]])
     assert images.inputs(0, 1).max() <= 1
+
+
+def test_files_of_other_kinds_are_pointed_out(folder: Path) -> None:
+    for name in ("README.txt", "more/d.tiff"):
+        (folder / name).write_bytes(b"")
+    with pytest.warns(Doubt, match=r"^files left out of .*: 2, the first README.txt; images are .bmp, .jpeg"):
+        unlabelled(str(folder), 1)
 
 
 def test_names_stay_with_their_images_whatever_lies_between_them(folder: Path) -> None:
@@ -69,7 +76,7 @@ def test_of_an_array_labels_are_neither_needed_nor_read(tmp_path: Path) -> None:
         ("nowhere", "expected an image, a folder of images, an HDF5 or an .npz file at .*nowhere, got: No such file"),
         (".git/none", "expected an image, a folder of images, an HDF5 or an .npz file at .*, got: No such file"),
         ("empty", "expected image files in .*empty, .bmp, .jpeg, .* got none: set images to another folder"),
-        ("README.txt", "expected images alone, of JPEG, .* got .*README.txt: cannot identify image file"),
+        (".git/config", "expected images alone, of JPEG, .* got .*config: cannot identify image file"),
         ("none.h5", "expected the given images at .*none.h5, got no such file"),
     ],
 )
