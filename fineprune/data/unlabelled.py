@@ -57,9 +57,7 @@ def _pictures(folder: Path) -> tuple[str, ...]:
     if not names:
         raise DataError(f"expected image files in {folder}, {kinds}, got none: set images to another folder")
     if others := sorted({*found} - {*names}):
-        text = (
-            f"files left out of {folder}: {len(others):,}, the first {plain(others[0])}; images are {kinds}"
-        )
+        text = f"files left out of {folder}: {len(others):,}, the first {plain(others[0])}; images are {kinds}"
         warnings.warn(text, Doubt, stacklevel=2)
     return names
 

@@ -63,6 +63,7 @@ def summary(sweep: Sweep, about: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{"network" if key == names.BADNET else key: value for key, value in about.items()},
         "splits": {name: {"images": len(split), "digest": split.digest} for name, split in sweep.plan.splits.items()},
+        "prunes": tables.edited(sweep.plan.steps[-1]),
         **sweep.costs,
         "doubts": list(sweep.plan.doubts),
         "badnet": sweep.at(0),
@@ -167,16 +168,19 @@ def printed(sweep: Sweep) -> str:
 
 def _table(sweep: Sweep) -> Table:
     table = tables.rates_table("budget", "pruned", "net")
+    table.caption = f"\npruned: {tables.edited(sweep.plan.steps[-1])}"
     tables.add(table, ("0 %", "0", "B"), _rates(sweep, sweep.at(0), names.PRUNED))
     if None in sweep.chosen.values():
         table.caption = f"{table.caption}\n{NEVER} never reached: the last step"
     for name, row in sweep.points.items():
         point, budget = sweep.at(row), budgets.text(name) + (NEVER if sweep.chosen.get(name, row) is None else "")
         tables.add(table, (budget, _share(point), "B′"), _rates(sweep, point, names.PRUNED))
-        tables.add(table, ("", "", "GoodNet"), _rates(sweep, point, names.GOODNET))
+        if goodnet := _rates(sweep, point, names.GOODNET):  # clean_valid alone says nothing of it
+            tables.add(table, ("", "", "GoodNet"), goodnet)
         if tuned := sweep.tuned_at(name):
             tables.add(table, ("", "tuned", "B′"), _rates(sweep, tuned, names.PRUNED))
-            tables.add(table, ("", "", "GoodNet"), _rates(sweep, tuned, names.GOODNET))
+            if goodnet := _rates(sweep, tuned, names.GOODNET):
+                tables.add(table, ("", "", "GoodNet"), goodnet)
     return tables.finished(table, sweep.plan.data.splits)
 
 

@@ -16,6 +16,7 @@ from fineprune.badnets import cards
 from fineprune.data.split import CLEAN_TEST, CLEAN_VALID
 from fineprune.errors import plain
 from fineprune.names import PRUNED, TUNED
+from fineprune.network.step import Cap, Mask, Replace, Scale, Silence, Step
 from fineprune.sweeping import budgets
 from fineprune.sweeping.outcomes import Outcome
 from fineprune.sweeping.single_net import NETS, Rates
@@ -25,6 +26,8 @@ ABOUT = ["data", "trained on", "architecture", "epochs"]  # of a table of BadNet
 ABREAST = 9  # nets whose columns fit 80 characters beside the name of a layer
 GIVEN = "*"  # what sees poisoned images
 ATTACK = {names.ASR: "ASR", names.DETECTION_RATE: "found", names.ROBUST_ACCURACY: "RA", names.DER: "DER"}
+
+EDITS = {"channels of": Silence, "channels’ γ in": Scale, "caps on": Cap, "weights of": Mask | Replace}
 
 
 def rates_table(*headings: str) -> Table:
@@ -52,6 +55,16 @@ def add(table: Table, texts: tuple[str, ...], rates: Mapping[str, Mapping[str, f
             name,
             *(_percent(measured, rate) for rate in ATTACK),
         )
+
+
+def edited(step: Step) -> str:
+    """What `step` changes, as `channels of conv_4`, or `weights of 18 layers, conv_1 to output`."""
+    parts = []
+    for what, kind in EDITS.items():
+        if layers := list(dict.fromkeys(edit.layer for edit in step.edits if isinstance(edit, kind))):
+            some = ", ".join(layers) if len(layers) < 4 else f"{len(layers)} layers, {layers[0]} to {layers[-1]}"
+            parts.append(f"{what} {some}")
+    return "; ".join(parts) or "nothing"
 
 
 def clean_split(splits: Collection[str]) -> str:

@@ -8,7 +8,7 @@ import tf_keras as keras
 from plans import Says, data, keep, planned
 from rich.console import Console
 
-from fineprune.data.split import hold_out
+from fineprune.data.split import Data, hold_out
 from fineprune.network.step import Step
 from fineprune.report import run_folder
 from fineprune.report.records import Record
@@ -106,3 +106,15 @@ def test_a_budget_that_is_never_reached_has_its_rates_and_says_so_everywhere(mod
 def test_the_cost_is_told_with_its_unit(sweep: Sweep) -> None:
     assert set(sweep.seconds) == {"strategy", "forward", "evaluation", "finetuning"}
     assert 0 < sweep.seconds["forward"] < 60
+
+
+def test_what_is_pruned_stands_below_the_table_and_in_the_summary(sweep: Sweep) -> None:
+    assert "pruned: channels of conv_1" in run_folder.printed(sweep)
+    assert run_folder.summary(sweep, {})["prunes"] == "channels of conv_1"
+
+
+def test_of_clean_validation_alone_the_goodnet_has_no_row(model: keras.Model) -> None:
+    images = data(model)
+    alone = Data(images.name, images.clean_valid)
+    assert "GoodNet" not in run_folder.printed(run(planned(alone, Says(keep(0, 1, 1, 1)), [])))
+    assert "GoodNet" in run_folder.printed(run(planned(images, Says(keep(0, 1, 1, 1)), [])))

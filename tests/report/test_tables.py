@@ -3,12 +3,14 @@
 from io import StringIO
 from itertools import takewhile
 
+import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
 from rich.table import Table
 
 from fineprune.badnets import cards
+from fineprune.network.step import Cap, Edit, Mask, Replace, Scale, Silence, Step
 from fineprune.report import tables
 from fineprune.report.terminal import console
 
@@ -65,6 +67,21 @@ def test_ten_columns_of_the_longest_numbers_fit_a_terminal(attack: str) -> None:
     assert shown(table).count("100.00") == 6
     first, *more = lines(table)
     assert "".join([first[6], *(word for line in more for word in line)]) == attack
+
+
+@pytest.mark.parametrize(
+    ("edits", "said"),
+    [
+        ([Silence("conv_4", np.zeros(2))], "channels of conv_4"),
+        ([Scale("norm_1", np.ones(2)), Scale("norm_2", np.zeros(2))], "channels’ γ in norm_1, norm_2"),
+        ([Mask("a", np.ones(1)), Replace("a", [np.ones(1)]), Replace("b", [np.ones(1)])], "weights of a, b"),
+        ([Cap("c", np.ones(2)), Silence("d", np.ones(2))], "channels of d; caps on c"),
+        ([Mask(f"layer_{number}", np.ones(1)) for number in range(18)], "weights of 18 layers, layer_0 to layer_17"),
+        ([], "nothing"),
+    ],
+)
+def test_what_a_step_changes_is_said_in_a_line(edits: list[Edit], said: str) -> None:
+    assert tables.edited(Step(edits)) == said
 
 
 def test_columns_that_hold_nothing_are_left_out_and_the_caption_speaks_of_the_others() -> None:
