@@ -1,10 +1,13 @@
 """Jobs in processes of their own: where one is killed, the others go on, and the same command runs it again."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import ray_nodes
+import slurm
 from commands import RUNNERS, Ended, run
 from joblib import cpu_count
 from nets import tiny
@@ -14,10 +17,12 @@ from fineprune.files import save_model
 
 OWN = ["badnet=h5", "badnet.model=net.h5", "data=h5", "data.clean_valid=valid.h5", "grid=mine"]
 KINDS = "strategy._target_=strategies.controls.none.NoPruning,strategies.deadly.Deadly"
+SLURM = ["hydra/launcher=submitit_slurm", "hydra.launcher.mem_gb=2"]
 # The first of its kind in a folder is killed, as by a system that has no memory left.
 DEADLY = """
 import os
-import signal
+import subprocess
+import time
 
 from fineprune.strategies.controls.none import NoPruning
 
@@ -31,7 +36,8 @@ class Deadly(NoPruning):
         else:
             with open("threads", "w") as file:
                 file.write(os.environ.get("TF_NUM_INTRAOP_THREADS", ""))
-            os.kill(os.getpid(), signal.SIGKILL)
+            subprocess.run(os.environ.get("DEATH", "kill -KILL $PPID"), shell=True, check=True)
+            time.sleep(60)
 """
 
 
@@ -52,13 +58,33 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def nodes_of_slurm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A Slurm of two nodes with a core each."""
+    if reason := slurm.missing():
+        pytest.skip(reason)
+    with slurm.running() as environment:
+        for name in ("SLURM_CONF", "PATH"):
+            monkeypatch.setenv(name, environment[name])
+        yield
+
+
+@pytest.fixture
+def nodes_of_ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a Ray of two nodes with a core each."""
+    for name, value in ray_nodes.SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    with ray_nodes.running() as address:
+        yield address
+
+
 def last(ended: Ended) -> str:
     """The summary of a grid."""
     (line,) = (line for line in ended.out.splitlines() if line.startswith("grid mine: "))
     return line.removeprefix("grid mine: ")
 
 
-@pytest.mark.parametrize(("launcher", "seeds"), [("joblib", 2), ("submitit_local", 1)])
+@pytest.mark.parametrize(("launcher", "seeds"), [("joblib", 2), ("submitit_local", 1), ("ray", 1)])
 def test_one_that_is_killed_takes_no_other_with_it(launcher: str, seeds: int, tree: Path, folder: Path) -> None:
     launched = [f"hydra/launcher={launcher}", "hydra.launcher.n_jobs=2"]
     command = ["-m", "strategy=none", KINDS, f"seed=range({seeds})", *OWN, *launched]
@@ -72,3 +98,36 @@ def test_one_that_is_killed_takes_no_other_with_it(launcher: str, seeds: int, tr
     assert (again.status, last(again)) == (0, f"{2 * seeds} finished ({2 * seeds - 1} of them before), 0 failed"), (
         again.err
     )
+
+
+@pytest.mark.servers
+def test_slurm_runs_each_job_as_one_of_its_own(
+    nodes_of_slurm: None, tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEATH", "scancel $SLURM_JOB_ID")
+    command = ["-m", "strategy=none", KINDS, "seed=range(4)", *OWN, *SLURM]
+    killed = run(folder, "sweep", *command, tree=tree)
+    assert (killed.status, last(killed)) == (1, "7 finished, 1 failed"), killed.err
+    assert (folder / "threads").read_text() == "1"
+    again = run(folder, "sweep", *command, tree=tree)
+    assert (again.status, last(again)) == (0, "8 finished (7 of them before), 0 failed"), again.err
+
+
+@pytest.mark.servers
+def test_a_node_that_goes_down_takes_its_job_with_it_alone(
+    nodes_of_slurm: None, tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEATH", "scontrol update NodeName=$SLURMD_NODENAME State=down Reason=test")
+    killed = run(folder, "sweep", "-m", "strategy=none", KINDS, "seed=0", *OWN, *SLURM, tree=tree)
+    assert (killed.status, last(killed)) == (1, "1 finished, 1 failed"), killed.err
+
+
+@pytest.mark.servers
+def test_a_cluster_of_ray_runs_each_job_in_a_process_of_its_own(nodes_of_ray: str, tree: Path, folder: Path) -> None:
+    launched = ["hydra/launcher=ray", f"hydra.launcher.address={nodes_of_ray}"]
+    command = ["-m", "strategy=none", KINDS, "seed=range(4)", *OWN, *launched]
+    killed = run(folder, "sweep", *command, tree=tree)
+    assert (killed.status, last(killed)) == (1, "7 finished, 1 failed"), killed.err
+    assert (folder / "threads").read_text() == "1"
+    again = run(folder, "sweep", *command, tree=tree)
+    assert (again.status, last(again)) == (0, "8 finished (7 of them before), 0 failed"), again.err
