@@ -1,8 +1,10 @@
 """Jobs in processes of their own: where one is killed, the others go on, and the same command runs it again."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +13,14 @@ import slurm
 from commands import RUNNERS, Ended, run
 from joblib import cpu_count
 from nets import tiny
+from omegaconf import OmegaConf
 from samples import pictures, write_h5
 
+from fineprune.errors import ConfigError
 from fineprune.files import save_model
+from fineprune.launchers.job import Jobs
+from fineprune.launchers.ray import Ray
+from fineprune.launchers.submitit import SubmititSlurm
 
 OWN = ["badnet=h5", "badnet.model=net.h5", "data=h5", "data.clean_valid=valid.h5", "grid=mine"]
 KINDS = "strategy._target_=strategies.controls.none.NoPruning,strategies.deadly.Deadly"
@@ -78,6 +85,13 @@ def nodes_of_ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture
+def common(tmp_path: Path) -> Jobs:
+    """Jobs that are never run."""
+    config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}})
+    return Jobs(None, None, config, {})  # type: ignore[arg-type]
+
+
 def last(ended: Ended) -> str:
     """The summary of a grid."""
     (line,) = (line for line in ended.out.splitlines() if line.startswith("grid mine: "))
@@ -114,6 +128,17 @@ def test_slurm_runs_each_job_as_one_of_its_own(
 
 
 @pytest.mark.servers
+def test_what_slurm_refuses_is_refused_in_its_words(nodes_of_slurm: None, folder: Path) -> None:
+    refused = run(folder, "sweep", "-m", "seed=0", *OWN, *SLURM, "hydra.launcher.partition=elsewhere")
+    assert refused.status == 2
+    assert refused.err.startswith(
+        "error: expected Slurm to take the job, got: sbatch: error: invalid partition specified"
+    )
+    assert refused.err.count("\n") == 1
+    assert not list((folder / "outputs").rglob("grid.json"))
+
+
+@pytest.mark.servers
 def test_a_node_that_goes_down_takes_its_job_with_it_alone(
     nodes_of_slurm: None, tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,3 +156,37 @@ def test_a_cluster_of_ray_runs_each_job_in_a_process_of_its_own(nodes_of_ray: st
     assert (folder / "threads").read_text() == "1"
     again = run(folder, "sweep", *command, tree=tree)
     assert (again.status, last(again)) == (0, "8 finished (7 of them before), 0 failed"), again.err
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"address": "ray://head:10001"},
+            "expected hydra.launcher.address to be local, auto or HOST:PORT, got 'ray://",
+        ),
+        (
+            {"address": "127.0.0.1:9"},
+            "expected a Ray at 127.0.0.1:9, got: .*refused; start one, or correct hydra.launch",
+        ),
+        ({"n_jobs": 0}, "expected hydra.launcher.n_jobs to be -1 or a whole number ≥ 1, got 0"),
+    ],
+)
+def test_a_ray_that_is_not_there_is_missed_at_once(settings: dict[str, Any], message: str, common: Jobs) -> None:
+    with pytest.raises(ConfigError, match=f"^{message}"), Ray(**settings).running(common, 1, {}):
+        pass
+
+
+def test_without_slurm_there_are_no_jobs_of_slurm(common: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    missing = pytest.raises(ConfigError, match="^expected the commands of Slurm, got no srun: ")
+    with missing, SubmititSlurm().running(common, 1, {}):
+        pass
+
+
+def test_a_job_of_a_cluster_has_as_many_threads_as_cores() -> None:
+    for launcher in (SubmititSlurm(cpus_per_task=3), Ray("auto", cpus_per_task=3)):
+        count, environment = launcher.shared(20)
+        assert (count, environment["OMP_NUM_THREADS"]) == (20, os.environ.get("OMP_NUM_THREADS", "3"))
+    assert SubmititSlurm(n_jobs=4).shared(20)[0] == 4
+    assert Ray(cpus_per_task=cpu_count()).shared(20)[0] == 1
