@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -44,14 +45,16 @@ class Ray(OnCluster):
             import ray
             from ray.exceptions import NodeDiedError, OutOfMemoryError, WorkerCrashedError
 
-            here, logs = Path.cwd(), Path(jobs.config.hydra.sweep.dir).absolute() / ".ray"
-            logs.mkdir(exist_ok=True)
+            here = Here(
+                Path.cwd(), Path(jobs.config.hydra.sweep.dir).absolute() / ".ray", dict(os.environ) | environment
+            )
+            here.logs.mkdir(exist_ok=True)
             task = ray.remote(num_cpus=self.cpus_per_task, max_calls=1, max_retries=0)(in_worker)
-            common = ray.put(jobs)
+            common = ray.put((here, jobs))
 
             def run(number: int, overrides: Sequence[str]) -> JobReturn:
                 try:
-                    returned: JobReturn = ray.get(task.remote(common, number, overrides, here, logs))
+                    returned: JobReturn = ray.get(task.remote(common, number, overrides))
                     return returned
                 except (NodeDiedError, OutOfMemoryError, WorkerCrashedError):
                     return killed(overrides)
@@ -59,12 +62,30 @@ class Ray(OnCluster):
             yield run
 
 
-def in_worker(jobs: Jobs, number: int, overrides: Sequence[str], here: Path, logs: Path) -> JobReturn:
-    """Run the job in the folder `here`, with what it prints in `logs`, in a process that is its own."""
-    os.chdir(here)
-    with (logs / f"{number}.log").open("w") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
+@dataclass(frozen=True)
+class Here:
+    """Where the command was entered: its folder, that of what jobs print, and its environment."""
+
+    folder: Path
+    logs: Path
+    environment: dict[str, str]
+
+    def move_in(self, number: int) -> None:
+        """Make this process, which is the job's own, like one that was started there."""
+        os.chdir(self.folder)
+        # A node's own are what Ray has told it, and the devices that it has.
+        os.environ |= {
+            name: value for name, value in self.environment.items() if not name.startswith(("RAY_", "CUDA_"))
+        }
+        with (self.logs / f"{number}.log").open("w") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+
+
+def in_worker(common: tuple[Here, Jobs], number: int, overrides: Sequence[str]) -> JobReturn:
+    """Run the job of that number in a process of Ray."""
+    here, jobs = common
+    here.move_in(number)
     return jobs.run(number, overrides)
 
 

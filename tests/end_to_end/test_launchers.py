@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -139,6 +142,17 @@ def test_what_slurm_refuses_is_refused_in_its_words(nodes_of_slurm: None, folder
 
 
 @pytest.mark.servers
+def test_a_grid_that_is_stopped_cancels_its_jobs_of_slurm(nodes_of_slurm: None, folder: Path) -> None:
+    command = [sys.executable, "-m", "runners.sweep", "-m", "seed=range(3)", *OWN, *SLURM]
+    with subprocess.Popen(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(RUNNERS)}) as started:
+        while slurm.states().count("RUNNING") < 2 and started.poll() is None:
+            time.sleep(0.2)
+        started.terminate()
+    assert started.returncode == 143
+    assert len(slurm.states()) == 3 and set(slurm.states()) <= {"CANCELLED", "COMPLETING"}
+
+
+@pytest.mark.servers
 def test_a_node_that_goes_down_takes_its_job_with_it_alone(
     nodes_of_slurm: None, tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,12 +162,15 @@ def test_a_node_that_goes_down_takes_its_job_with_it_alone(
 
 
 @pytest.mark.servers
-def test_a_cluster_of_ray_runs_each_job_in_a_process_of_its_own(nodes_of_ray: str, tree: Path, folder: Path) -> None:
+def test_a_cluster_of_ray_runs_each_job_in_a_process_of_its_own(
+    nodes_of_ray: str, tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEATH", "touch died; kill -KILL $PPID")  # which the nodes do not have
     launched = ["hydra/launcher=ray", f"hydra.launcher.address={nodes_of_ray}"]
     command = ["-m", "strategy=none", KINDS, "seed=range(4)", *OWN, *launched]
     killed = run(folder, "sweep", *command, tree=tree)
     assert (killed.status, last(killed)) == (1, "7 finished, 1 failed"), killed.err
-    assert (folder / "threads").read_text() == "1"
+    assert (folder / "threads").read_text() == "1" and (folder / "died").exists()
     again = run(folder, "sweep", *command, tree=tree)
     assert (again.status, last(again)) == (0, "8 finished (7 of them before), 0 failed"), again.err
 

@@ -67,6 +67,12 @@ def running() -> Iterator[dict[str, str]]:
         yield environment
 
 
+def states() -> list[str]:
+    """The states of all jobs of the Slurm that this environment leads to."""
+    command = ["squeue", "--states=all", "--noheader", "--format=%T"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
 @contextmanager
 def _daemon(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[None]:
     """Run it within the block."""
