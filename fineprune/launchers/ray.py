@@ -107,7 +107,7 @@ def _connected(address: str, cores: int, environment: dict[str, str]) -> Iterato
     stop = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address, runtime_env={"env_vars": environment}, **settings)
-    except (ConnectionError, RuntimeError) as reason:
+    except Exception as reason:  # where one does not start in time it is no other kind
         raise ConfigError(
             f"expected a Ray to run jobs on, got: {line(reason)}; start one, correct hydra.launcher.address, or set "
             "RAY_AUTH_MODE as its nodes have it"

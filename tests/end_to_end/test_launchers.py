@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import ray_nodes
-import slurm
+from clusters import ray, slurm
 from commands import RUNNERS, Ended, run
 from joblib import cpu_count
 from nets import tiny
@@ -82,9 +81,9 @@ def nodes_of_slurm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def nodes_of_ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a Ray of two nodes with a core each."""
-    for name, value in ray_nodes.SETTINGS.items():
+    for name, value in ray.SETTINGS.items():
         monkeypatch.setenv(name, value)
-    with ray_nodes.running() as address:
+    with ray.running() as address:
         yield address
 
 

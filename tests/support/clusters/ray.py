@@ -10,7 +10,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-SETTINGS = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(), "RAY_USAGE_STATS_ENABLED": "0"}
+SETTINGS = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(),
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_raylet_start_wait_time_s": "300",  # tests run side by side
+}
 RAY = str(Path(sys.executable).with_name("ray"))
 NODE = ["--num-cpus=1", "--object-store-memory=80000000", "--disable-usage-stats", "--block"]
 READY = "will now block forever"
@@ -30,7 +35,7 @@ def running() -> Iterator[str]:
 
 
 @contextmanager
-def _node(log: Path, *arguments: str, seconds: int = 120) -> Iterator[None]:
+def _node(log: Path, *arguments: str, seconds: int = 300) -> Iterator[None]:
     """Run a node within the block."""
     with log.open("w") as file, subprocess.Popen([RAY, "start", *arguments, *NODE], stdout=file, stderr=file) as node:
         try:
