@@ -10,12 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-SETTINGS = {
-    "RAY_AUTH_MODE": "token",
-    "RAY_AUTH_TOKEN": secrets.token_hex(),
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_raylet_start_wait_time_s": "300",  # tests run side by side
-}
+SETTINGS = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(), "RAY_USAGE_STATS_ENABLED": "0"}
 RAY = str(Path(sys.executable).with_name("ray"))
 NODE = ["--num-cpus=1", "--object-store-memory=80000000", "--disable-usage-stats", "--block"]
 READY = "will now block forever"
@@ -35,15 +30,23 @@ def running() -> Iterator[str]:
 
 
 @contextmanager
-def _node(log: Path, *arguments: str, seconds: int = 300) -> Iterator[None]:
+def _node(log: Path, *arguments: str) -> Iterator[None]:
     """Run a node within the block."""
-    with log.open("w") as file, subprocess.Popen([RAY, "start", *arguments, *NODE], stdout=file, stderr=file) as node:
-        try:
-            end = time.monotonic() + seconds
-            while READY not in log.read_text():
-                if node.poll() is not None or time.monotonic() > end:
-                    raise TimeoutError(log.read_text())
-                time.sleep(0.2)
-            yield
-        finally:
-            node.terminate()
+    node = _started(log, [RAY, "start", *arguments, *NODE])
+    try:
+        yield
+    finally:
+        node.terminate()
+        node.wait()
+
+
+def _started(log: Path, command: list[str], attempts: int = 3) -> "subprocess.Popen[bytes]":
+    """The process, once it is ready; it gives up after half a minute, which is short where other tests run, too."""
+    for _ in range(attempts):
+        with log.open("w") as file:
+            node = subprocess.Popen(command, stdout=file, stderr=file)
+        while node.poll() is None:
+            if READY in log.read_text():
+                return node
+            time.sleep(0.2)
+    raise RuntimeError(log.read_text())
