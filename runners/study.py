@@ -24,6 +24,7 @@ from fineprune.errors import ConfigError
 Name = Annotated[str, Field(pattern=r"^[\w.-]+$", description="a name of letters, digits, -, _ and .")]
 Block = Annotated[Mapping[Literal["networks", "methods"], Names], Field(min_length=2)]
 Blocks = Annotated[Mapping[str, Block], Field(description="blocks of networks and methods, lists of lines of settings")]
+OF_LAUNCHERS = ("hydra/launcher=", "hydra.launcher.")
 OF_NETWORKS = ("architecture", "attack", "badnet", "data", "experiment", "seed")  # what their lines alone may set
 
 
@@ -71,12 +72,13 @@ class Study:
         self.name, self.always, self.blocks = name, always, blocks
 
     def parts(self, more: str = "") -> Iterator[Part]:
-        """Its grids in their order; every sweep has the settings in `more`, too."""
+        """Its grids in their order; every sweep has the settings in `more`, too, and training those of launchers."""
+        launcher = [setting for setting in shlex.split(more) if setting.startswith(OF_LAUNCHERS)]
         for block in self.blocks.values():
             networks = [shlex.split(f"{self.always} {network}") for network in block["networks"]]
             for network in networks:
                 if all(not setting.startswith("badnet=") or setting == "badnet=trained" for setting in network):
-                    yield Part("train_badnet", network)
+                    yield Part("train_badnet", [*network, *launcher])
             for network in networks:
                 for method in block["methods"]:
                     yield Part("sweep", [f"grid={self.name}", *network, *shlex.split(f"{method} {more}")])

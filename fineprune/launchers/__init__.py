@@ -12,10 +12,12 @@ def register() -> None:
     from hydra.core.plugins import Plugins
 
     from fineprune.launchers.joblib import Joblib
-    from fineprune.launchers.submitit import SubmititLocal
+    from fineprune.launchers.ray import Ray
+    from fineprune.launchers.submitit import SubmititLocal, SubmititSlurm
 
     plugins = Plugins.instance()
-    # Hydra's own for joblib, where it is installed, has settings that the one here does not know.
-    ConfigStore.instance().repo.get("hydra", {}).get("launcher", {}).pop("joblib.yaml", None)
-    for launcher in (Joblib, SubmititLocal):
+    # Hydra's own of these names, where they are installed, have settings that those here do not know.
+    for name in ("joblib", "ray", "submitit_local", "submitit_slurm"):
+        ConfigStore.instance().repo.get("hydra", {}).get("launcher", {}).pop(f"{name}.yaml", None)
+    for launcher in (Joblib, Ray, SubmititLocal, SubmititSlurm):
         plugins.class_name_to_class[f"hydra_plugins.fineprune.{launcher.__name__}"] = launcher

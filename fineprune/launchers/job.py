@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, run_job, setup_globals
+from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
@@ -84,11 +84,30 @@ class SideBySide(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run a job for each of these overrides; one that is killed returns nothing, and leaves the others alone."""
         jobs = Jobs(*self._common, Singleton.get_state())
-        count, cores = at_a_time(self.n_jobs, len(job_overrides))
+        count, environment = self.shared(len(job_overrides))
         numbers = range(initial_job_idx, initial_job_idx + len(job_overrides))
-        with ThreadPoolExecutor(count) as threads, self.running(jobs, count, share_of(cores, count)) as run:
+        with ThreadPoolExecutor(count) as threads, self.running(jobs, count, environment) as run:
             return list(threads.map(run, numbers, job_overrides))
+
+    def shared(self, jobs: int) -> tuple[int, dict[str, str]]:
+        """How many of `jobs` to run at a time, and the environment in which each has its share of the cores."""
+        count, cores = at_a_time(self.n_jobs, jobs)
+        return count, share_of(cores, count)
 
     @abstractmethod
     def running(self, jobs: Jobs, count: int, environment: dict[str, str]) -> AbstractContextManager[Run]:
         """What runs one of `jobs` in that environment, called by `count` threads; with the block its processes end."""
+
+
+class OnCluster(SideBySide):
+    """Jobs that a scheduler gives `cpus_per_task` cores each, `n_jobs` at a time, −1 for as many as it lets run."""
+
+    cpus_per_task: int
+
+    def shared(self, jobs: int) -> tuple[int, dict[str, str]]:
+        return jobs if self.n_jobs == -1 else min(self.n_jobs, jobs), share_of(self.cpus_per_task, 1)
+
+
+def killed(overrides: Sequence[str]) -> JobReturn:
+    """What is returned for a job that was killed: nothing, which the end of the grid tells of."""
+    return JobReturn(overrides=overrides, status=JobStatus.COMPLETED)

@@ -7,9 +7,9 @@ from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from queue import SimpleQueue
 
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
 
-from fineprune.launchers.job import Jobs, Run, SideBySide
+from fineprune.launchers.job import Jobs, Run, SideBySide, killed
 
 
 class Joblib(SideBySide):
@@ -44,13 +44,13 @@ class Worker:
         self._begin()
 
     def run(self, number: int, overrides: Sequence[str]) -> JobReturn:
-        """What the job returns; of one that was killed nothing, which the end of the grid tells of."""
+        """What the job returns; of one that was killed nothing."""
         try:
             returned: JobReturn = self._pool.submit(self._jobs.run, number, overrides).result()
             return returned
         except BrokenExecutor:
             self._begin()
-            return JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
+            return killed(overrides)
 
     def end(self, at_once: bool) -> None:
         """End the process, with `at_once` even within a job."""

@@ -1,72 +1,139 @@
-"""`hydra/launcher=submitit_local`: jobs side by side on this machine, as submitit hands them to a cluster."""
+"""`hydra/launcher=submitit_local`, `submitit_slurm`: jobs by submitit, on this machine or as jobs of Slurm."""
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Event
+from typing import TYPE_CHECKING, Any, Literal
 
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
 
-from fineprune.errors import ConfigError
-from fineprune.launchers.job import Jobs, Run, SideBySide
+from fineprune.checks import Count, Positive, checked
+from fineprune.errors import ConfigError, line
+from fineprune.launchers.job import Jobs, OnCluster, Run, SideBySide, killed
 
 if TYPE_CHECKING:
-    from submitit import Job, LocalExecutor
+    from submitit import Executor, Job
 
 WEEK = 7 * 24 * 60  # minutes
 
 
-class SubmititLocal(SideBySide):
+class Submitit(SideBySide):
     """A process for each job. What it prints is in the folder `.submitit` of the grid."""
 
     @contextmanager
     def running(self, jobs: Jobs, count: int, environment: dict[str, str]) -> Iterator[Run]:
-        executor = _executor(Path(jobs.config.hydra.sweep.dir) / ".submitit", environment)
+        variables = [f"{name}={value}" for name, value in environment.items()]
+        python = shlex.join(["env", *variables, sys.executable])
+        try:
+            executor = self.executor(Path(jobs.config.hydra.sweep.dir).absolute() / ".submitit", python)
+        except ImportError as reason:
+            raise ConfigError("expected the package submitit, got none: pip install 'fineprune[submitit]'") from reason
         submitted: list[Job[JobReturn]] = []
+        stopped = Event()
 
         def run(number: int, overrides: Sequence[str]) -> JobReturn:
-            job = executor.submit(jobs.run, number, overrides)
+            job = self.submitted(executor, jobs, number, overrides)
             submitted.append(job)
-            return _returned(job, overrides)
+            return _returned(job, overrides, stopped)
 
-        with _cancelling(submitted):
+        with _cancelling(submitted, stopped):
             yield run
 
+    def submitted(self, executor: Executor, jobs: Jobs, number: int, overrides: Sequence[str]) -> Job[JobReturn]:
+        """The job of that number, handed over."""
+        return executor.submit(jobs.run, number, overrides)
 
-def _executor(folder: Path, environment: dict[str, str]) -> LocalExecutor:
-    """What runs jobs in that environment, and keeps its files in `folder`."""
-    try:
+    @abstractmethod
+    def executor(self, folder: Path, python: str) -> Executor:
+        """What runs jobs by the command `python`, with its files in `folder`. Raises ImportError without submitit."""
+
+
+class SubmititLocal(Submitit):
+    """Processes on this machine."""
+
+    def executor(self, folder: Path, python: str) -> Executor:
         from submitit import LocalExecutor
-    except ImportError as reason:
-        raise ConfigError("expected the package submitit, got none: pip install 'fineprune[submitit]'") from reason
-    variables = [f"{name}={value}" for name, value in environment.items()]
-    executor = LocalExecutor(folder, python=shlex.join(["env", *variables, sys.executable]))
-    executor.update_parameters(timeout_min=WEEK)
-    return executor
+
+        executor = LocalExecutor(folder, python=python)
+        executor.update_parameters(timeout_min=WEEK)
+        return executor
 
 
-def _returned(job: Job[JobReturn], overrides: Sequence[str]) -> JobReturn:
-    """What the job returns; of one that was killed nothing, which the end of the grid tells of."""
+class SubmititSlurm(OnCluster, Submitit):
+    """Jobs of Slurm. `timeout_min` are minutes, `mem_gb` GiB; `additional` are further options of sbatch, by name."""
+
+    @checked("hydra.launcher")
+    def __init__(
+        self,
+        n_jobs: Literal[-1] | Count = -1,
+        partition: str | None = None,
+        cpus_per_task: Count = 1,
+        mem_gb: Positive = 4,
+        timeout_min: Count = 720,
+        additional: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(n_jobs)
+        self.cpus_per_task = cpus_per_task
+        self._asked = {
+            "job_name": "fineprune",
+            "partition": partition,
+            "cpus_per_task": cpus_per_task,
+            "mem": f"{math.ceil(mem_gb * 1024)}M",
+            "time": timeout_min,
+            # Without, Slurm would run again what a node took with it, and not what somebody cancelled.
+            "additional_parameters": {"no_requeue": True, **(additional or {})},
+        }
+
+    def executor(self, folder: Path, python: str) -> Executor:
+        from fineprune.launchers.slurm import SlurmExecutor
+
+        try:
+            executor = SlurmExecutor(folder, python=python)
+        except RuntimeError as reason:
+            raise ConfigError(
+                "expected the commands of Slurm, got no srun: run it where sbatch works, or choose another launcher"
+            ) from reason
+        executor.update_parameters(**self._asked)
+        return executor
+
+    def submitted(self, executor: Executor, jobs: Jobs, number: int, overrides: Sequence[str]) -> Job[JobReturn]:
+        from submitit.core.utils import FailedJobError
+
+        try:
+            return super().submitted(executor, jobs, number, overrides)
+        except FailedJobError as reason:
+            raise ConfigError(f"expected Slurm to take the job, got: {line(reason)}; mend hydra.launcher") from reason
+
+
+def _returned(job: Job[JobReturn], overrides: Sequence[str], stopped: Event) -> JobReturn:
+    """What the job returns; of one that was killed, or that nobody waits for any more, nothing."""
     from submitit.core.utils import FailedJobError, UncompletedJobError
 
+    while not job.done():
+        if stopped.wait(1):
+            return killed(overrides)
     try:
         return job.result()
     except FailedJobError:
         raise
     except UncompletedJobError:
-        return JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
+        return killed(overrides)
 
 
 @contextmanager
-def _cancelling(submitted: Sequence[Job[JobReturn]]) -> Iterator[None]:
+def _cancelling(submitted: Sequence[Job[JobReturn]], stopped: Event) -> Iterator[None]:
     """Where the block is left by an error, or the user stops it, cancel the jobs that were submitted."""
     try:
         yield
     except BaseException:
+        stopped.set()
         for job in submitted:
-            job.cancel()
+            job.cancel(check=False)
         raise

@@ -1,5 +1,6 @@
 """A study: grids that share one name, go on where they were stopped, and end in a comparison."""
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,14 @@ def test_networks_are_trained_before_the_block_is_swept() -> None:
         Part("sweep", ["grid=mine", "seed=0,1", "badnet=h5", "badnet.model=net.h5", "strategy=none,tac", "quiet=true"]),
     ]
     assert [part.count for part in parts] == [4, 8, 4]
+
+
+def test_a_launcher_runs_the_training_too() -> None:
+    block = {"networks": ("attack=patch",), "methods": ("strategy=none",)}
+    launcher = ["hydra/launcher=ray", "hydra.launcher.n_jobs=4"]
+    trained, swept = Study("mine", "seed=0", {"one": block}).parts(shlex.join(["quiet=true", *launcher]))
+    assert trained == Part("train_badnet", ["seed=0", "attack=patch", *launcher])
+    assert swept.overrides[-3:] == ["quiet=true", *launcher]
 
 
 def test_what_is_left_is_estimated_from_the_parts_that_ran() -> None:

@@ -1,0 +1,1 @@
+"""Small clusters on this machine, by the daemons of real ones."""
