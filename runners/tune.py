@@ -34,7 +34,7 @@ def tune(settings: DictConfig, folder: Path) -> None:
 
     if grids.Grid.current():
         raise ConfigError("expected one search, got -m: run one after the other, or the same one several times at once")
-    wanted = asked.read(settings)
+    wanted = asked.read(settings, grids.grid_name(settings))
     with hidden() if settings.quiet is True else nullcontext(), stage("loading TensorFlow"):
         load_tensorflow()
 

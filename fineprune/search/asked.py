@@ -9,7 +9,6 @@ from typing import Any, Literal
 from omegaconf import DictConfig, OmegaConf
 
 from fineprune.checks import Count, Extent, checked
-from fineprune.config.grids import grid_name
 from fineprune.errors import ConfigError
 from fineprune.search.space import Space
 from fineprune.search.storage import Storage
@@ -41,11 +40,13 @@ class Asked:
         return self.objective in ORACLES
 
 
-def read(settings: DictConfig) -> Asked:
-    """What `settings` ask for. Raises ConfigError for what makes no sense, TrackingError where no storage is."""
+def read(settings: DictConfig, name: str | None) -> Asked:
+    """What `settings` ask for, `name` being that of the grid, if set.
+
+    Raises ConfigError for what makes no sense, TrackingError where no storage is.
+    """
     if find_spec("optuna") is None:
         raise ConfigError("expected Optuna, which searches, got none: pip install 'fineprune[tune]'")
-    name = grid_name(settings)
     tune = OmegaConf.to_container(settings.tune, resolve=True)
     asked = _asked(name, settings.budgets, **tune)  # type: ignore[arg-type]
     asked.space.check(settings)

@@ -109,13 +109,15 @@ class Storage:
     def _made(self) -> RDBStorage:
         from optuna.exceptions import ExperimentalWarning
         from optuna.storages import RDBStorage
+        from sqlalchemy.pool import NullPool
 
-        timeout = {"connect_args": {"timeout": PATIENCE}} if self._file else {"pool_pre_ping": True}
+        # Connections are closed after each use: none is left open, or found dead after a long trial.
+        how = {"poolclass": NullPool, "connect_args": {"timeout": PATIENCE} if self._file else {}}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             return RDBStorage(
                 str(self._address),
-                timeout,
+                how,
                 heartbeat_interval=HEARTBEAT,
                 grace_period=SILENCE,
                 heartbeat_stale_trial_callback=lambda study, trial: study.enqueue_trial(trial.params),
@@ -124,4 +126,6 @@ class Storage:
 
 def _cause(reason: BaseException) -> BaseException:
     """What a library's error began with: SQLAlchemy's own quote the statement."""
-    return getattr(reason, "orig", None) or reason.__cause__ or reason
+    while reason.__cause__ is not None:
+        reason = reason.__cause__
+    return reason
