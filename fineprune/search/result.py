@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 from rich import box
 from rich.table import Table
-from scipy.stats import ConstantInputWarning, spearmanr
 
 from fineprune import names
 from fineprune.config.choices import command
@@ -76,21 +74,19 @@ class Found:
         lines = [f"best of {len(self.trials)}: trial {self.best.number}, {self.best.value:.4f}{beside}"]
         if self.search.asked.oracle:
             lines.append("chosen by an oracle, which sees poisoned images as no defender does: an upper bound")
-        elif (correlation := self.correlation()) is not None:
-            lines.append(
-                f"value against ASR over {len(self.ranked)} trials: Spearman's {correlation:+.2f}; ASR chose nothing"
-            )
+        elif found := [f"{rate.upper()} {value:+.2f}" for rate, value in self.correlations().items()]:
+            lines.append(f"Spearman's correlation of values over {len(self.ranked)} trials: {', '.join(found)}")
         return [*lines, f"run it: {self.command()}"]
 
-    def correlation(self) -> float | None:
-        """Spearman's rank correlation of value and ASR; None where ASR is not known, or nothing differs."""
-        pairs = [(trial.value, trial.user_attrs[FIGURES].get(names.ASR)) for trial in self.ranked]
-        if len(pairs) < 3 or any(asr is None for _, asr in pairs):
-            return None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConstantInputWarning)
-            correlation = float(spearmanr(*zip(*pairs, strict=True)).statistic)
-        return None if pd.isna(correlation) else correlation
+    def correlations(self) -> dict[str, float]:
+        """Spearman's rank correlation of the values with ASR and with DER, which chose nothing, where these are known.
+
+        They say how well the objective did on this network: for who has poisoned images after all.
+        """
+        table = pd.DataFrame([{"value": trial.value, **trial.user_attrs[FIGURES]} for trial in self.ranked])
+        differ = {rate for rate in table if table[rate].notna().all() and table[rate].nunique() > 1}
+        known = [rate for rate in (names.ASR, names.DER) if {"value", rate} <= differ and len(table) > 2]
+        return {rate: float(table["value"].corr(table[rate], method="spearman")) for rate in known}
 
     def command(self) -> str:
         """The sweep with the best settings, as a user enters it."""
@@ -112,7 +108,8 @@ class Found:
             nested.setdefault(group, {})[rest] = value
         chosen = [{f"override /{group}": choice} for group, choice in self._chosen().items()]
         said = f"The best of {len(self.trials)} trials of {self.search.name}, by {self.search.asked.judged_by}."
-        return f"# @package _global_\n# {said}\n" + yaml.safe_dump({"defaults": chosen, **nested}, sort_keys=False)
+        text: str = yaml.safe_dump({"defaults": chosen, **nested}, sort_keys=False)
+        return f"# @package _global_\n# {said}\n{text}"
 
     def write(self, folder: Path) -> None:
         """Write `tune.csv` and `experiment/best.yaml` to `folder`."""

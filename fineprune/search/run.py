@@ -113,6 +113,6 @@ def _evaluated(
 
 def figures(metrics: Mapping[str, float], point: str) -> dict[str, float]:
     """Of a sweep's metrics those that are shown beside a value: of the GoodNet, and how much is pruned."""
-    named = {rate: names.headline(rate, point) for rate in (names.ACCURACY, names.ASR)}
+    named = {rate: names.headline(rate, point) for rate in (names.ACCURACY, names.ASR, names.DER)}
     named[names.FRACTION_PRUNED] = names.at(point, names.FRACTION_PRUNED)
     return {key: metrics[name] for key, name in named.items() if name in metrics}

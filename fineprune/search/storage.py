@@ -79,9 +79,10 @@ class Storage:
         from optuna.exceptions import StorageInternalError
         from sqlalchemy.exc import SQLAlchemyError
 
+        errors: tuple[type[Exception], ...] = (SQLAlchemyError, StorageInternalError, sqlite3.Error, *others)
         try:
             yield
-        except (SQLAlchemyError, StorageInternalError, sqlite3.Error, *others) as reason:
+        except errors as reason:
             raise TrackingError(
                 f"expected a storage of Optuna's at {plain(self.url)}, got: {line(_cause(reason))}; set tune.storage"
             ) from reason
