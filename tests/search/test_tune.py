@@ -22,6 +22,7 @@ from samples import pictures, write_h5
 
 from fineprune.files import save_model
 
+pytestmark = pytest.mark.end_to_end
 OWN = ["badnet=h5", "badnet.model=net.h5", "data=h5", "data.clean_valid=valid.h5", "data.clean_test=test.h5"]
 SPACE = "tune.space={strategy:{most:{low:0.3,high:1.0}}}"
 SEARCH = [*OWN, "data.poisoned.dot=test.h5", "tune=own", SPACE, "grid=mine"]
@@ -112,7 +113,7 @@ def check_what_is_left(folder: Path, ended: Ended) -> None:
     (last,) = (line for line in ended.out.splitlines() if line.startswith("run it: "))
     command = shlex.split(last.removeprefix("run it: python -m runners."))
     assert f"strategy.most={best.params['strategy.most']}" in command
-    preset = ["sweep", *OWN, "--config-dir", "two", "experiment=best", "data.poisoned.dot=test.h5"]
+    preset = ["sweep", "--config-dir", "two", "experiment=best", *OWN, "data.poisoned.dot=test.h5"]
     for arguments in (command, preset):
         composed = run(folder, *arguments, "--cfg=job")
         assert f"most: {best.params['strategy.most']}\n" in composed.out
