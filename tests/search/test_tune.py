@@ -162,7 +162,6 @@ MISTAKES = [
         "expected a storage of Optuna's at sqlite:///net.h5, got: file is not a database",
     ),
     (["tune.storage=postgresql://me:secret@host/a"], "FINEPRUNE_TUNE_STORAGE for tune.storage, to the whole address"),
-    (["-m", "seed=0,1"], "expected one search, got -m: run one after the other"),
 ]
 
 
@@ -198,6 +197,13 @@ def test_what_cannot_be_searched_leaves_nothing(folder: Path, settings: list[str
     assert ended.status == 2
     assert ended.err.startswith("error: ") and ended.err.count("\n") == 1 and said in ended.err
     assert sorted(folder.rglob("*")) == before
+
+
+def test_many_searches_in_one_command_are_refused(folder: Path) -> None:
+    ended = run(folder, "tune", "-m", *SEARCH, "seed=0,1")
+    assert ended.status == 2
+    assert ended.err.count("expected one search, got -m: run one after the other") == 4
+    assert "Traceback" not in ended.err
 
 
 def test_a_strategy_that_cannot_work_on_the_network_says_so(folder: Path) -> None:
