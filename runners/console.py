@@ -14,7 +14,7 @@ from importlib import import_module
 import fineprune
 from fineprune.config import reference
 
-COMMANDS = ("sweep", "compare", "study", "badnets", "train-badnet", "evaluate", "predict", "convert", "publish")
+COMMANDS = ("sweep", "compare", "study", "tune", "badnets", "train-badnet", "evaluate", "predict", "convert", "publish")
 LIST = """\
 usage: fineprune COMMAND [KEY=VALUE ...]
 

@@ -5,22 +5,27 @@ python -m runners.sweep strategy=channel_activation data=gtsrb attack=patch
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
 from fineprune.config import command_line, grids
+
+if TYPE_CHECKING:
+    from fineprune.config.setup import Experiment
+    from fineprune.report.records import Record
+    from fineprune.sweeping.run import Sweep
 
 
 def sweep(settings: DictConfig, folder: Path) -> grids.Ended:
     """Load, plan, measure, report, log; in a grid, only the runs that have not finished before."""
     from fineprune.config import setup
     from fineprune.errors import NotApplicable, plain
-    from fineprune.progress import stage
     from fineprune.report import headline, records, run_folder
     from fineprune.report.terminal import console
-    from fineprune.sweeping.plan import plan
-    from fineprune.sweeping.run import run
 
     in_grid = grids.Grid.current() is not None
     parts = setup.build(settings)
@@ -28,15 +33,7 @@ def sweep(settings: DictConfig, folder: Path) -> grids.Ended:
     if in_grid and parts.tracking.has_finished(record):
         return grids.Ended(grids.BEFORE, "finished before, skipped")
     try:
-        planned = plan(
-            parts.badnet,
-            parts.strategy,
-            parts.finetuning,
-            settings.budgets,
-            parts.held_out,
-            settings.seed,
-            parts.stages,
-        )
+        result = measure(settings, parts, record, folder)
     except NotApplicable as reason:
         records.withdraw(folder)
         files = [setup.save_settings(settings, folder)]
@@ -46,14 +43,7 @@ def sweep(settings: DictConfig, folder: Path) -> grids.Ended:
             print(ended.headline)
         command_line.publish(parts.tracking, folder)
         return ended
-    record = run_folder.with_datasets(record, planned)
-    with parts.tracking.run(record):
-        result = run(planned)
-        records.withdraw(folder)
-        with stage("writing tables, pictures and nets"):
-            files = [setup.save_settings(settings, folder), *run_folder.write(result, folder, parts.title, parts.tags)]
-            records.write(run_folder.with_results(record, result, files), folder)
-    ended = grids.Ended(headline=headline.text(result), doubts=planned.doubts)
+    ended = grids.Ended(headline=headline.text(result), doubts=result.plan.doubts)
     if settings.quiet and not in_grid:
         print(plain(f"{record.name}: {ended.headline}, {folder}"))
     elif not in_grid:
@@ -62,6 +52,34 @@ def sweep(settings: DictConfig, folder: Path) -> grids.Ended:
         terminal.print(f"plot: {folder / 'curve.png'}", soft_wrap=True)
     command_line.publish(parts.tracking, folder)
     return ended
+
+
+def measure(
+    settings: DictConfig,
+    parts: Experiment,
+    record: Record,
+    folder: Path,
+    tags: Callable[[Sweep], Mapping[str, str]] = lambda _: {},
+) -> Sweep:
+    """Plan the sweep and run it, and write all that is to be logged of it, with the `tags` that it is given, too."""
+    from fineprune.config import setup
+    from fineprune.progress import stage
+    from fineprune.report import records, run_folder
+    from fineprune.sweeping.plan import plan
+    from fineprune.sweeping.run import run
+
+    planned = plan(
+        parts.badnet, parts.strategy, parts.finetuning, settings.budgets, parts.held_out, settings.seed, parts.stages
+    )
+    record = run_folder.with_datasets(record, planned)
+    with parts.tracking.run(record):
+        result = run(planned)
+        record = replace(record, tags={**record.tags, **tags(result)})
+        records.withdraw(folder)
+        with stage("writing tables, pictures and nets"):
+            files = [setup.save_settings(settings, folder), *run_folder.write(result, folder, parts.title, parts.tags)]
+            records.write(run_folder.with_results(record, result, files), folder)
+    return result
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 # From what everything may know to what knows everything.
 LAYERS = """
     errors plugins checks files progress identity names untrusted data network strategy goodnet attacks training
-    aftermath evaluation testing badnets sweeping report tracking comparison launchers config
+    aftermath evaluation testing badnets sweeping report tracking comparison launchers config search
 """.split()
 MOST_MODULES, MOST_FILES = 10, 13
 

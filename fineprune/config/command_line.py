@@ -39,10 +39,11 @@ if TYPE_CHECKING:
 
 Job = Callable[[DictConfig, Path], grids.Ended | None]
 
-# `data.poisoned.NAME=FILE` may bring any NAME, which a struct, whose keys are fixed, would refuse.
-ConfigStore.instance().store(
-    "open_poisoned", OmegaConf.create({"poisoned": OmegaConf.create({}, flags={"struct": False})}), group="schema"
-)
+# `data.poisoned.NAME=FILE` may bring any NAME, `tune.space` any setting, which a struct, whose keys are fixed, refuses.
+for name in ("poisoned", "space"):
+    ConfigStore.instance().store(
+        f"open_{name}", OmegaConf.create({name: OmegaConf.create({}, flags={"struct": False})}), group="schema"
+    )
 
 
 class Stopped(KeyboardInterrupt):

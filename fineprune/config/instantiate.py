@@ -84,7 +84,7 @@ def check_no_password(settings: Any) -> None:
     if isinstance(settings, str) and SECRET.search(settings):
         raise ConfigError(
             f"expected settings without passwords, which others can see, got '{without_secrets(settings)}': set the "
-            "environment variable MLFLOW_TRACKING_URI to the whole address"
+            "environment variable MLFLOW_TRACKING_URI, or FINEPRUNE_TUNE_STORAGE for tune.storage, to the whole address"
         )
     for part in settings.values() if isinstance(settings, dict) else settings if isinstance(settings, list) else ():
         check_no_password(part)

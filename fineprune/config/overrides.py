@@ -45,7 +45,7 @@ def _with_key(argument: str, key: str) -> str:
     """`argument` as the setting `key` if it is a value alone, or a folder with a = in its name; else unchanged."""
     if argument.startswith("-") or ("=" in argument and not Path(argument).is_dir()):
         return argument
-    return f"{key}={_quoted(argument)}"
+    return f"{key}={quoted(argument)}"
 
 
 def _setting(entered: str, many: bool) -> str:
@@ -59,7 +59,7 @@ def _setting(entered: str, many: bool) -> str:
     name = name if key.startswith("hydra") else key
     override = _parsed(f"{name}={value}")
     if override is None or (override.is_sweep_override() and Path(value).exists()):
-        override = _parsed(f"{name}={_quoted(value)}")
+        override = _parsed(f"{name}={quoted(value)}")
     if override is None:
         raise ConfigError(f"expected settings as KEY=VALUE, got '{entered}': --help lists them")
     if override.is_sweep_override() and not many:
@@ -71,7 +71,8 @@ def _setting(entered: str, many: bool) -> str:
     return str(override.input_line)
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """`value` as a text that Hydra takes as it is."""
     return str(QuotedString(value, Quote.single).with_quotes())
 
 

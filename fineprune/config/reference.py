@@ -68,7 +68,7 @@ def _inherited(config: str, root: yaml.MappingNode, lines: list[str]) -> Iterato
                 ((group, choice),) = entry.value
                 if not group.value.startswith("override "):
                     yield Setting(group.value, choice.value, _comment(lines, group, choice))
-            elif folder != Path() and written(f"{folder}/{entry.value}").exists():
+            elif written(f"{folder}/{entry.value}").exists():
                 yield from settings(str(folder / entry.value))
 
 

@@ -63,11 +63,10 @@ class Experiment:
         return names.subject(self.tags["attack"], self.tags["badnet"])
 
 
-def build(settings: DictConfig) -> Experiment:
-    """Make what `settings` names, the cheap parts first, so that a mistake shows early."""
-    strategy: Strategy = instantiate(settings.strategy, Strategy)
+def build(settings: DictConfig, badnet: BadNet | None = None) -> Experiment:
+    """Make what `settings` names, the cheap parts first, so that a mistake shows early; `badnet` if it is there yet."""
+    strategy, finetuning = build_method(settings)
     tracking: Tracking = instantiate(settings.tracking, Tracking)
-    finetuning: FineTuning | None = instantiate(settings.finetune, FineTuning, or_none=True)
     stages = obtain_stages(settings)
     held_out = check_held_out(settings.held_out)
     budgets.check(settings.budgets)
@@ -75,10 +74,7 @@ def build(settings: DictConfig) -> Experiment:
     check_seed(settings.seed)  # before those of the parts, which it is unless they are set
     shift: Shift | None = instantiate(settings.shift, Shift, or_none=True)
     draw = Draw(**settings.draw)
-    badnet = obtain_badnet(settings)
-    if clean := badnet.data.clean_valid:
-        drawn = draw.of(clean)
-        badnet = replace(badnet, data=replace(badnet.data, clean_valid=shift.of(drawn) if shift else drawn))
+    badnet = badnet or _as_the_defender_has_it(obtain_badnet(settings), draw, shift)
     choices = HydraConfig.get().runtime.choices
     tags = {
         "strategy": names.titled(choices["strategy"], strategy.variant),
@@ -97,6 +93,19 @@ def build(settings: DictConfig) -> Experiment:
     tags |= {"experiment": choices["experiment"]} if choices.get("experiment") else {}
     tags |= {"grid": grid} if (grid := grid_name(settings)) else {}
     return Experiment(badnet, strategy, finetuning, stages, held_out, tracking, tags)
+
+
+def build_method(settings: DictConfig) -> tuple[Strategy, FineTuning | None]:
+    """The strategy and the fine-tuning that `settings` name. Raises ConfigError where they cannot have a value."""
+    return instantiate(settings.strategy, Strategy), instantiate(settings.finetune, FineTuning, or_none=True)
+
+
+def _as_the_defender_has_it(badnet: BadNet, draw: Draw, shift: Shift | None) -> BadNet:
+    """With so many clean validation images, and shifted, as the settings say."""
+    if not (clean := badnet.data.clean_valid):
+        return badnet
+    drawn = draw.of(clean)
+    return replace(badnet, data=replace(badnet.data, clean_valid=shift.of(drawn) if shift else drawn))
 
 
 def named(badnet: DictConfig, choice: str) -> str:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fineprune.errors import ConfigError
 from fineprune.report.records import Record
 
 if TYPE_CHECKING:
     from fineprune.tracking.read import FinishedSweep
+
+
+class Logged(NamedTuple):
+    """What was logged of a run that has finished."""
+
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
 
 
 class Tracking(ABC):
@@ -23,8 +30,12 @@ class Tracking(ABC):
         """Where and by which code a run is made, as tags for the log."""
 
     @abstractmethod
+    def results(self, record: Record) -> Logged | None:
+        """Of the same grid's finished run whose results are those of `record`; None where there is none."""
+
     def has_finished(self, record: Record) -> bool:
-        """Whether the same grid has a finished run whose results are those of `record`."""
+        """Whether there is such a run."""
+        return self.results(record) is not None
 
     @abstractmethod
     @contextmanager
@@ -52,8 +63,8 @@ class NoTracking(Tracking):
     def context(self) -> dict[str, str]:
         return {}
 
-    def has_finished(self, record: Record) -> bool:
-        return False
+    def results(self, record: Record) -> Logged | None:
+        return None
 
     @contextmanager
     def run(self, record: Record) -> Iterator[None]:

@@ -18,7 +18,7 @@ from fineprune.progress import stage
 from fineprune.report import records
 from fineprune.report.records import Record
 from fineprune.tracking import publish
-from fineprune.tracking.base import Tracking
+from fineprune.tracking.base import Logged, Tracking
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,12 +47,13 @@ class MlflowTracking(Tracking):
     def context(self) -> dict[str, str]:
         return publish.context()
 
-    def has_finished(self, record: Record) -> bool:
+    def results(self, record: Record) -> Logged | None:
         if self._unreachable or (self._file and not self._file.exists()):
-            return False
+            return None
         with self._going_on_without_server(), self._translated_errors():
-            return publish.has_finished(*self.open(), record)
-        return False
+            run = publish.finished(*self.open(), record)
+            return Logged(run.data.tags, run.data.metrics) if run else None
+        return None
 
     @contextmanager
     def run(self, record: Record) -> Iterator[None]:

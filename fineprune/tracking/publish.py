@@ -40,10 +40,10 @@ def this_process() -> str:
     return f"{machine()}:{os.getpid()}"
 
 
-def has_finished(client: MlflowClient, experiment: str, record: Record) -> bool:
-    """Whether the same grid has a finished run whose results are those of `record`."""
+def finished(client: MlflowClient, experiment: str, record: Record) -> Run | None:
+    """The same grid's finished run whose results are those of `record`; None where there is none."""
     condition = f"{_same_identity(record)} and tags.grid = '{record.tags['grid']}' and attributes.status = 'FINISHED'"
-    return bool(client.search_runs([experiment], condition, max_results=1))
+    return next(iter(client.search_runs([experiment], condition, max_results=1)), None)
 
 
 def end_stale(client: MlflowClient, experiment: str, record: Record) -> None:

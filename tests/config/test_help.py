@@ -13,7 +13,7 @@ from fineprune.config import help as help_of
 from fineprune.config.reference import Setting, groups, settings, summary
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["sweep", "compare", "study", "badnets", "train_badnet", "evaluate", "predict", "convert", "publish"]
+COMMANDS = ["sweep", "compare", "study", "tune", "badnets", "train_badnet", "evaluate", "predict", "convert", "publish"]
 REQUIRED = {"predict": ["images=a"], "convert": ["out=a.h5"], "publish": ["folder=a"]}
 GROUPS = [choice for choice in CHOICES if not choice.startswith("experiment=")]
 

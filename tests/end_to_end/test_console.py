@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from commands import RUNNERS, Ended, run
 
-COMMANDS = ["sweep", "compare", "study", "badnets", "train-badnet", "evaluate", "predict", "convert", "publish"]
+COMMANDS = ["sweep", "compare", "study", "tune", "badnets", "train-badnet", "evaluate", "predict", "convert", "publish"]
 HEAVY = {"tensorflow", "tf_keras", "mlflow", "h5py", "pandas", "matplotlib", "rich"}
 # As an installer writes it.
 SCRIPT = f"#!{sys.executable}\nimport sys\nfrom fineprune.runners.console import main\nsys.exit(main())\n"

@@ -36,6 +36,7 @@ def fit(*_, **__):
 
 Trained.obtain = Trained.images = fit
 importlib.import_module("fineprune.sweeping.run").run = importlib.import_module("runners.study").run = fit
+importlib.import_module("fineprune.search.run").prepare = fit
 runners = {name: getattr(importlib.import_module(f"runners.{name}"), name) for name in json.loads(sys.argv[1])}
 
 def entered(runner, arguments):
@@ -57,7 +58,7 @@ def entered(runner, arguments):
 json.dump([entered(*command) for command in json.load(sys.stdin)], sys.__stdout__)
 """
 
-RUNNERS = ["sweep", "compare", "study", "badnets", "train_badnet", "evaluate", "predict", "publish"]
+RUNNERS = ["sweep", "compare", "study", "tune", "badnets", "train_badnet", "evaluate", "predict", "publish"]
 H5 = ["badnet=h5", "badnet.model=net.h5", "data=h5", "data.clean_valid=images.h5"]
 
 

@@ -1,0 +1,1 @@
+"""The search for a method's hyper-parameters: Optuna proposes, sweeps answer."""
