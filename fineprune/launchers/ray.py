@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,14 +53,18 @@ class Ray(OnCluster):
             task = ray.remote(num_cpus=self.cpus_per_task, max_calls=1, max_retries=0)(in_worker)
             common = ray.put((here, jobs))
 
+            awaited: list[Future[JobReturn]] = []
+
             def run(number: int, overrides: Sequence[str]) -> JobReturn:
+                returned = task.remote(common, number, overrides).future()
+                awaited.append(returned)
                 try:
-                    returned: JobReturn = ray.get(task.remote(common, number, overrides))
-                    return returned
-                except (NodeDiedError, OutOfMemoryError, WorkerCrashedError):
+                    return returned.result()
+                except (CancelledError, NodeDiedError, OutOfMemoryError, WorkerCrashedError):
                     return killed(overrides)
 
-            yield run
+            with _cancelling(awaited):
+                yield run
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,17 @@ def _connected(address: str, cores: int, environment: dict[str, str]) -> Iterato
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _cancelling(awaited: Sequence[Future[JobReturn]]) -> Iterator[None]:
+    """Where the block is left by an error, or the user stops it, wait no longer: without Ray, that would abort."""
+    try:
+        yield
+    except BaseException:
+        for returned in awaited:
+            returned.cancel()
+        raise
 
 
 def _check_reachable(address: str) -> None:

@@ -174,6 +174,22 @@ def test_a_cluster_of_ray_runs_each_job_in_a_process_of_its_own(
     assert (again.status, last(again)) == (0, "8 finished (7 of them before), 0 failed"), again.err
 
 
+def test_a_grid_of_ray_that_is_stopped_ends_at_once(folder: Path) -> None:
+    command = [sys.executable, "-m", "runners.sweep", "-m", "seed=range(3)", *OWN, "hydra/launcher=ray"]
+    settings = {
+        "cwd": folder,
+        "env": os.environ | {"PYTHONPATH": str(RUNNERS)},
+        "stderr": subprocess.PIPE,
+        "text": True,
+    }
+    with subprocess.Popen(command, **settings) as started:
+        while not list(folder.rglob(".ray/*.log")) and started.poll() is None:
+            time.sleep(0.2)
+        started.terminate()
+        _, said = started.communicate()
+    assert (started.returncode, said) == (143, "stopped\n")
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
