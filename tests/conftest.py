@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+# As many processes test at a time as there are cores, or more: TensorFlow's threads would only wait for each other.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+
 import fineprune  # noqa: F401  chooses Keras 2, so it stands before anything that imports TensorFlow
 
 import published
