@@ -34,8 +34,8 @@ compare: .venv/installed ## sweep a grid of strategies, attacks and seeds, then 
 	$(BIN)/python -m runners.sweep -m tracking.experiment=compare $(COMPARED)
 	$(BIN)/python -m runners.compare tracking.experiment=compare
 
-study: .venv/installed ## most methods on five kinds of networks, two seeds, then compare: goes on where it was stopped (hours)
-	$(BIN)/python -m runners.study
+study: .venv/installed ## most methods on five kinds of networks, two seeds, then compare: goes on where it was stopped (two hours)
+	$(BIN)/python -m runners.study more="'hydra/launcher=joblib'"
 
 study-full: .venv/installed ## the same with every attack, five seeds, and the papers' iterations; for a cluster
 	$(BIN)/python -m runners.study study=full

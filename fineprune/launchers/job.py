@@ -6,10 +6,11 @@ import os
 import sys
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal
+from threading import Event
+from typing import Any, Generic, Literal, TypeVar
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
@@ -69,6 +70,7 @@ class Jobs:
 
 
 Run = Callable[[int, Sequence[str]], JobReturn]
+Task = TypeVar("Task")
 
 
 class SideBySide(Launcher):
@@ -87,7 +89,14 @@ class SideBySide(Launcher):
         count, environment = self.shared(len(job_overrides))
         numbers = range(initial_job_idx, initial_job_idx + len(job_overrides))
         with ThreadPoolExecutor(count) as threads, self.running(jobs, count, environment) as run:
-            return list(threads.map(run, numbers, job_overrides))
+            returned = [threads.submit(run, *job) for job in zip(numbers, job_overrides, strict=True)]
+            try:
+                for one in wait(returned, return_when=FIRST_EXCEPTION).done:
+                    one.result()  # which raises what no other job would end otherwise
+            except BaseException:
+                threads.shutdown(wait=False, cancel_futures=True)
+                raise
+            return [one.result() for one in returned]
 
     def shared(self, jobs: int) -> tuple[int, dict[str, str]]:
         """How many of `jobs` to run at a time, and the environment in which each has its share of the cores."""
@@ -106,6 +115,32 @@ class OnCluster(SideBySide):
 
     def shared(self, jobs: int) -> tuple[int, dict[str, str]]:
         return jobs if self.n_jobs == -1 else min(self.n_jobs, jobs), share_of(self.cpus_per_task, 1)
+
+
+class Handed(Generic[Task]):
+    """The tasks that a scheduler was given. Where the block is left by an error, or the user stops it, all end.
+
+    `cancel` ends one of them.
+    """
+
+    def __init__(self, cancel: Callable[[Task], object]) -> None:
+        self._cancel, self._tasks = cancel, list[Task]()
+        self.stopped = Event()
+
+    def add(self, task: Task) -> None:
+        """One more task, which ends at once where the others did while it was handed over."""
+        self._tasks.append(task)
+        if self.stopped.is_set():
+            self._cancel(task)
+
+    def __enter__(self) -> Handed[Task]:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.stopped.set()
+            for task in self._tasks:
+                self._cancel(task)
 
 
 def killed(overrides: Sequence[str]) -> JobReturn:

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from fineprune.checks import Count, checked
 from fineprune.errors import ConfigError, line
-from fineprune.launchers.job import Jobs, OnCluster, Run, at_a_time, killed, share_of
+from fineprune.launchers.job import Handed, Jobs, OnCluster, Run, at_a_time, killed, share_of
 
 Address = Annotated[str, Field(pattern=r"^(local|auto|[^\s/:]+:\d+)$", description="local, auto or HOST:PORT")]
 STORE = 100_000_000  # bytes of memory for what tasks hand over, which here is little
@@ -53,17 +53,18 @@ class Ray(OnCluster):
             task = ray.remote(num_cpus=self.cpus_per_task, max_calls=1, max_retries=0)(in_worker)
             common = ray.put((here, jobs))
 
-            awaited: list[Future[JobReturn]] = []
+            # Whoever still waited for a task without Ray would abort.
+            with Handed[Future[JobReturn]](lambda returned: returned.cancel()) as handed:
 
-            def run(number: int, overrides: Sequence[str]) -> JobReturn:
-                returned = task.remote(common, number, overrides).future()
-                awaited.append(returned)
-                try:
-                    return returned.result()
-                except (CancelledError, NodeDiedError, OutOfMemoryError, WorkerCrashedError):
-                    return killed(overrides)
+                def run(number: int, overrides: Sequence[str]) -> JobReturn:
+                    if handed.stopped.is_set():
+                        return killed(overrides)
+                    handed.add(returned := task.remote(common, number, overrides).future())
+                    try:
+                        return returned.result()
+                    except (CancelledError, NodeDiedError, OutOfMemoryError, WorkerCrashedError):
+                        return killed(overrides)
 
-            with _cancelling(awaited):
                 yield run
 
 
@@ -100,7 +101,7 @@ def _connected(address: str, cores: int, environment: dict[str, str]) -> Iterato
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would report to its makers
     if address == "local":  # it listens on the network: nobody else may hand it anything
         os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex())
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex()
     try:
         import ray
     except ImportError as reason:
@@ -122,17 +123,6 @@ def _connected(address: str, cores: int, environment: dict[str, str]) -> Iterato
         yield
     finally:
         ray.shutdown()
-
-
-@contextmanager
-def _cancelling(awaited: Sequence[Future[JobReturn]]) -> Iterator[None]:
-    """Where the block is left by an error, or the user stops it, wait no longer: without Ray, that would abort."""
-    try:
-        yield
-    except BaseException:
-        for returned in awaited:
-            returned.cancel()
-        raise
 
 
 def _check_reachable(address: str) -> None:

@@ -16,7 +16,7 @@ from hydra.core.utils import JobReturn
 
 from fineprune.checks import Count, Positive, checked
 from fineprune.errors import ConfigError, line
-from fineprune.launchers.job import Jobs, OnCluster, Run, SideBySide, killed
+from fineprune.launchers.job import Handed, Jobs, OnCluster, Run, SideBySide, killed
 
 if TYPE_CHECKING:
     from submitit import Executor, Job
@@ -35,15 +35,14 @@ class Submitit(SideBySide):
             executor = self.executor(Path(jobs.config.hydra.sweep.dir).absolute() / ".submitit", python)
         except ImportError as reason:
             raise ConfigError("expected the package submitit, got none: pip install 'fineprune[submitit]'") from reason
-        submitted: list[Job[JobReturn]] = []
-        stopped = Event()
+        with Handed["Job[JobReturn]"](lambda job: job.cancel(check=False)) as handed:
 
-        def run(number: int, overrides: Sequence[str]) -> JobReturn:
-            job = self.submitted(executor, jobs, number, overrides)
-            submitted.append(job)
-            return _returned(job, overrides, stopped)
+            def run(number: int, overrides: Sequence[str]) -> JobReturn:
+                if handed.stopped.is_set():
+                    return killed(overrides)
+                handed.add(job := self.submitted(executor, jobs, number, overrides))
+                return _returned(job, overrides, handed.stopped)
 
-        with _cancelling(submitted, stopped):
             yield run
 
     def submitted(self, executor: Executor, jobs: Jobs, number: int, overrides: Sequence[str]) -> Job[JobReturn]:
@@ -125,15 +124,3 @@ def _returned(job: Job[JobReturn], overrides: Sequence[str], stopped: Event) -> 
         raise
     except UncompletedJobError:
         return killed(overrides)
-
-
-@contextmanager
-def _cancelling(submitted: Sequence[Job[JobReturn]], stopped: Event) -> Iterator[None]:
-    """Where the block is left by an error, or the user stops it, cancel the jobs that were submitted."""
-    try:
-        yield
-    except BaseException:
-        stopped.set()
-        for job in submitted:
-            job.cancel(check=False)
-        raise

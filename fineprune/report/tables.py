@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import isnan
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich import box
 from rich.table import Column, Table
@@ -16,7 +17,7 @@ from fineprune.badnets import cards
 from fineprune.data.split import CLEAN_TEST, CLEAN_VALID
 from fineprune.errors import plain
 from fineprune.names import PRUNED, TUNED
-from fineprune.network.step import Cap, Mask, Replace, Scale, Silence, Step
+from fineprune.network.step import Cap, Edit, Factors, Mask, Replace, Scale, Silence, Step
 from fineprune.sweeping import budgets
 from fineprune.sweeping.outcomes import Outcome
 from fineprune.sweeping.single_net import NETS, Rates
@@ -61,10 +62,22 @@ def edited(step: Step) -> str:
     """What `step` changes, as `channels of conv_4`, or `weights of 18 layers, conv_1 to output`."""
     parts = []
     for what, kind in EDITS.items():
-        if layers := list(dict.fromkeys(edit.layer for edit in step.edits if isinstance(edit, kind))):
+        if layers := list(
+            dict.fromkeys(edit.layer for edit in step.edits if isinstance(edit, kind) and _changes(edit))
+        ):
             some = ", ".join(layers) if len(layers) < 4 else f"{len(layers)} layers, {layers[0]} to {layers[-1]}"
             parts.append(f"{what} {some}")
     return "; ".join(parts) or "nothing"
+
+
+def _changes(edit: Edit) -> bool:
+    """Whether `edit` does anything: strategies name all layers that they rank."""
+    match edit:
+        case Factors():
+            return bool((edit.factors != 1).any())
+        case Cap():
+            return bool(np.isfinite(edit.caps).any())
+    return True
 
 
 def clean_split(splits: Collection[str]) -> str:

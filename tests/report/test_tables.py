@@ -73,10 +73,14 @@ def test_ten_columns_of_the_longest_numbers_fit_a_terminal(attack: str) -> None:
     ("edits", "said"),
     [
         ([Silence("conv_4", np.zeros(2))], "channels of conv_4"),
-        ([Scale("norm_1", np.ones(2)), Scale("norm_2", np.zeros(2))], "channels’ γ in norm_1, norm_2"),
-        ([Mask("a", np.ones(1)), Replace("a", [np.ones(1)]), Replace("b", [np.ones(1)])], "weights of a, b"),
-        ([Cap("c", np.ones(2)), Silence("d", np.ones(2))], "channels of d; caps on c"),
-        ([Mask(f"layer_{number}", np.ones(1)) for number in range(18)], "weights of 18 layers, layer_0 to layer_17"),
+        ([Scale("norm_1", np.full(2, 0.5)), Scale("norm_2", np.zeros(2))], "channels’ γ in norm_1, norm_2"),
+        ([Mask("a", np.zeros(1)), Replace("a", [np.ones(1)]), Replace("b", [np.ones(1)])], "weights of a, b"),
+        ([Cap("c", np.ones(2)), Silence("d", np.zeros(2))], "channels of d; caps on c"),
+        ([Mask(f"layer_{number}", np.zeros(1)) for number in range(18)], "weights of 18 layers, layer_0 to layer_17"),
+        (
+            [Silence("ranked", np.ones(2)), Silence("pruned", np.array([1, 0])), Cap("c", np.full(2, np.inf))],
+            "channels of pruned",
+        ),
         ([], "nothing"),
     ],
 )

@@ -1,0 +1,56 @@
+"""The tables of the study's page, from what `runners.compare` wrote: `results.csv` and `ranking.csv`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from reference_pages import table
+
+STUDY = Path(__file__).parents[1] / "science" / "study"
+BUDGET = "4_percent"
+CLEAN = "clean"  # what networks without a backdoor were trained under
+
+
+def results(folder: Path) -> str:
+    """What each method leaves and costs at a budget of 4 %: the best DER, mean over attacks and seeds, first.
+
+    Under each attack the GoodNet's ASR, mean over seeds; behind the DER its 95 % interval; then the price, mean over
+    the attacks, and that of networks without a backdoor; seconds, and passes over the clean images.
+    """
+    rows = _at_budget(folder / "results.csv")
+    attacks = sorted(set(rows["attack"]) - {CLEAN})
+    attacked = rows[rows["attack"] != CLEAN].groupby("method").mean(numeric_only=True)
+    asr = rows.pivot_table("goodnet_asr", "method", "attack")
+    prices = rows[rows["attack"] == CLEAN].groupby("method")["price"].mean()
+    ranked = _at_budget(folder / "ranking.csv").set_index("method").reindex(attacked.index)  # which no oracle is
+    order = attacked.sort_values("goodnet_der", ascending=False).index
+    lines = []
+    for method in order:
+        mean, rank = attacked.loc[method], ranked.loc[method]
+        interval = " to ".join(_percent(rank[f"goodnet_der_{end}"]) for end in ("low", "high"))
+        lines.append(
+            [
+                f"`{method}`" + (" (oracle)" if mean["oracle"] else ""),
+                *(_percent(asr.loc[method, attack]) for attack in attacks),
+                _percent(mean["goodnet_der"]) + ("" if mean["oracle"] else f" ({interval})"),
+                _percent(mean["price"]),
+                _percent(prices.get(method, float("nan"))),
+                *(f"{mean[cost]:.1f}" for cost in ("seconds", "forward_passes", "backward_passes")),
+            ]
+        )
+    return table(("method", *attacks, "DER", "price", "no backdoor", "s", "fwd", "bwd"), lines)
+
+
+def _at_budget(file: Path) -> pd.DataFrame:
+    rows = pd.read_csv(file)
+    return rows[rows["point"] == BUDGET]
+
+
+def _percent(rate: float) -> str:
+    return "" if pd.isna(rate) else f"{100 * rate:.1f}"
+
+
+if __name__ == "__main__":
+    for architecture in sorted(STUDY.iterdir()):
+        print(f"\n### `{architecture.name}`\n\n{results(architecture)}")
