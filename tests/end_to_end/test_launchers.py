@@ -217,11 +217,3 @@ def test_without_slurm_there_are_no_jobs_of_slurm(common: Jobs, monkeypatch: pyt
     missing = pytest.raises(ConfigError, match="^expected the commands of Slurm, got no srun: ")
     with missing, SubmititSlurm().running(common, 1, {}):
         pass
-
-
-def test_a_job_of_a_cluster_has_as_many_threads_as_cores() -> None:
-    for launcher in (SubmititSlurm(cpus_per_task=3), Ray("auto", cpus_per_task=3)):
-        count, environment = launcher.shared(20)
-        assert (count, environment["OMP_NUM_THREADS"]) == (20, os.environ.get("OMP_NUM_THREADS", "3"))
-    assert SubmititSlurm(n_jobs=4).shared(20)[0] == 4
-    assert Ray(cpus_per_task=cpu_count()).shared(20)[0] == 1
