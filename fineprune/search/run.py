@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,11 +105,15 @@ def _evaluated(
     about |= {"oracle": "true"} if search.asked.oracle else {}
     record = replace(record, tags={**record.tags, **about})
 
-    def value(sweep: Sweep) -> float:
-        return objectives.OBJECTIVES[search.asked.objective](sweep, search.asked.point)
+    value = math.nan
 
-    sweep = measure(settings, parts, record, folder, lambda sweep: {VALUE: repr(value(sweep))})
-    return value(sweep), run_folder.results(sweep)
+    def tags(sweep: Sweep) -> dict[str, str]:
+        nonlocal value
+        value = objectives.OBJECTIVES[search.asked.objective](sweep, search.asked.point)
+        return {VALUE: repr(value)}
+
+    sweep = measure(settings, parts, record, folder, tags)
+    return value, run_folder.results(sweep)
 
 
 def figures(metrics: Mapping[str, float], point: str) -> dict[str, float]:
