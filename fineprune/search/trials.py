@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import warnings
@@ -18,12 +19,13 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 
-from fineprune.errors import ConfigError, plain
+from fineprune.errors import ConfigError, ModelError, NotApplicable, plain
 from fineprune.files import is_alive, machine
 from fineprune.search.space import Space, Value
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 WAIT = 2  # seconds before a process looks again whether trials of others have ended
+NOWHERE = (ConfigError, ModelError, NotApplicable)  # what a trial raises that is not to be run again
 PROCESS = "process"  # the attribute of a trial that says where it runs
 
 Evaluate = Callable[[Trial, dict[str, Value]], float]
@@ -80,8 +82,9 @@ def place(study: Study, number: int) -> int:
 def work(study: Study, space: Space, trials: int, evaluate: Evaluate, note: Note) -> None:
     """Run trials until `trials` have ended, here or in other processes, for whose last ones this one waits.
 
-    `evaluate` returns the value of a trial, or raises ConfigError where its settings lead nowhere, as a training that
-    diverges: such a trial counts as the worst. `note` is called after each trial of this process.
+    `evaluate` returns the value of a trial. Where its settings lead nowhere, as a training that diverges, it raises one
+    of NOWHERE, or the value is not finite: such a trial counts as the worst. Raises NotApplicable where that is what the
+    first trial raises, which has the settings as they are. `note` is called after each trial of this process.
     """
 
     def objective(trial: Trial) -> float:
@@ -90,13 +93,13 @@ def work(study: Study, space: Space, trials: int, evaluate: Evaluate, note: Note
             raise Surplus
         values = space.suggest(trial)
         try:
-            return evaluate(trial, values)
-        except ConfigError as reason:
+            return _finite(evaluate(trial, values))
+        except BaseException as reason:
+            if not isinstance(reason, NOWHERE) or (isinstance(reason, NotApplicable) and not place(study, trial.number)):
+                study.enqueue_trial(values)
+                raise
             trial.set_user_attr("reason", plain(reason))
             raise TrialPruned from reason
-        except BaseException:
-            study.enqueue_trial(values)
-            raise
 
     while True:
         replace_killed(study)
@@ -109,6 +112,12 @@ def work(study: Study, space: Space, trials: int, evaluate: Evaluate, note: Note
                 study.optimize(objective, n_trials=1, catch=(Surplus,), callbacks=[note])
         else:
             time.sleep(WAIT)
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ConfigError(f"expected a finite value, got {value}: these settings make scores overflow")
+    return value
 
 
 def replace_killed(study: Study) -> None:

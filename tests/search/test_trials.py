@@ -1,5 +1,6 @@
 """Who runs which trial: the same whoever is killed, stopped or beside, and so many in all."""
 
+import math
 import os
 import sqlite3
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from optuna import Study, Trial
 from optuna.trial import TrialState
 
-from fineprune.errors import ConfigError, TrackingError
+from fineprune.errors import ConfigError, ModelError, NotApplicable, TrackingError
 from fineprune.files import machine
 from fineprune.search import trials
 from fineprune.search.space import Space, Value
@@ -121,16 +122,47 @@ def test_a_trial_that_is_silent_elsewhere_is_replaced(tmp_path: Path, monkeypatc
     assert searched(tmp_path, 1)[0][0] == silent.params
 
 
-def test_a_trial_that_leads_nowhere_counts_and_says_why(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ConfigError("expected a finite loss, got nan: lower it"),
+        ModelError("expected finite scores, got NaN or infinity: are the inputs too large?"),
+        NotApplicable("expected a network with dense layers, got none: take another"),
+    ],
+)
+def test_a_trial_that_leads_nowhere_counts_and_says_why(tmp_path: Path, wrong: Exception) -> None:
     def diverging(trial: Trial, values: dict[str, Value]) -> float:
         if trial.number == 1:
-            raise ConfigError("expected a finite loss, got nan: lower it")
+            raise wrong
         return value(trial, values)
 
     assert [found for _, found in searched(tmp_path, 3, diverging)].count(None) == 1
     pruned = opened(tmp_path).get_trials()[1]
     assert pruned.state is TrialState.PRUNED
-    assert pruned.user_attrs["reason"] == "expected a finite loss, got nan: lower it"
+    assert pruned.user_attrs["reason"] == str(wrong)
+
+
+@pytest.mark.parametrize("worth", [math.nan, math.inf])
+def test_a_trial_whose_value_is_not_finite_leads_nowhere(tmp_path: Path, worth: float) -> None:
+    def overflowing(trial: Trial, values: dict[str, Value]) -> float:
+        assert trial.number < 3
+        return worth if trial.number == 1 else value(trial, values)
+
+    assert [found for _, found in searched(tmp_path, 3, overflowing)].count(None) == 1
+    assert opened(tmp_path).get_trials()[1].user_attrs["reason"].startswith(f"expected a finite value, got {worth}: ")
+
+
+def test_what_the_network_lacks_as_the_settings_are_ends_the_search(tmp_path: Path) -> None:
+    with pytest.raises(NotApplicable):
+        searched(tmp_path, 3, raising(NotApplicable("expected a norm, got none: take another strategy")))
+    assert searched(tmp_path, 1)[0][0]["strategy.x"] == 0.25
+
+
+def raising(error: Exception) -> Callable[..., float]:
+    def evaluate(*_: Any) -> float:
+        raise error
+
+    return evaluate
 
 
 @pytest.fixture
