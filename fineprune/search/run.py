@@ -17,6 +17,7 @@ from fineprune.badnets.source import BadNet
 from fineprune.config import setup
 from fineprune.config.setup import Experiment
 from fineprune.errors import ConfigError
+from fineprune.identity import code
 from fineprune.report import run_folder
 from fineprune.report.records import Record
 from fineprune.search import objectives
@@ -25,7 +26,8 @@ from fineprune.search.space import Value, applied
 from fineprune.search.trials import Note, Seeded, work
 from fineprune.sweeping.run import Sweep
 
-TRIAL, VALUE, OBJECTIVE = "trial", "trial_value", "trial_objective"  # tags of runs
+TRIAL, VALUE = "trial", "trial_value"  # tags of runs
+JUDGING = ("names", "report", "search")  # where the code is that judges, but for what a run's identity has
 FIGURES = "figures"  # the attribute of a trial that holds what its sweep measured
 
 Measure = Callable[[DictConfig, Experiment, Record, Path, Callable[[Sweep], Mapping[str, str]]], Sweep]
@@ -48,8 +50,17 @@ class Search:
     def about(self) -> dict[str, Any]:
         """What trials of one search have in common, as attributes of Optuna's study."""
         asked = self.asked
-        common = {"objective": asked.judged_by, "oracle": asked.oracle, "budget": asked.point}
+        common = {**self.judging, "oracle": asked.oracle}
         return {**common, "space": repr(asked.space), "sweep": self.identity}
+
+    @property
+    def judging(self) -> dict[str, str]:
+        """What decides the value of a sweep."""
+        return {
+            "objective": self.asked.judged_by,
+            "budget": self.asked.point,
+            "code": code(objectives.__name__, within=JUDGING),
+        }
 
 
 def prepare(asked: Asked, settings: DictConfig) -> Search:
@@ -99,10 +110,10 @@ def _evaluated(
     parts = setup.build(settings, search.badnet)
     record = setup.record(settings, parts)
     known = parts.tracking.results(record)
-    if known and known.tags.get(OBJECTIVE) == search.asked.judged_by:
+    judging = {f"{TRIAL}_{key}": said for key, said in search.judging.items()}
+    if known and judging.items() <= known.tags.items():
         return float(known.tags[VALUE]), known.metrics
-    about = {TRIAL: str(number), OBJECTIVE: search.asked.judged_by}
-    about |= {"oracle": "true"} if search.asked.oracle else {}
+    about = {TRIAL: str(number), **judging, **({"oracle": "true"} if search.asked.oracle else {})}
     record = replace(record, tags={**record.tags, **about})
 
     value = math.nan

@@ -9,6 +9,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from optuna.trial import FrozenTrial, TrialState
 from fineprune.errors import ConfigError, ModelError, NotApplicable, plain
 from fineprune.files import is_alive, machine
 from fineprune.search.space import Space, Value
+from fineprune.search.storage import SILENCE
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 WAIT = 2  # seconds before a process looks again whether trials of others have ended
@@ -83,8 +85,8 @@ def work(study: Study, space: Space, trials: int, evaluate: Evaluate, note: Note
     """Run trials until `trials` have ended, here or in other processes, for whose last ones this one waits.
 
     `evaluate` returns the value of a trial. Where its settings lead nowhere, as a training that diverges, it raises one
-    of NOWHERE, or the value is not finite: such a trial counts as the worst. Raises NotApplicable where that is what the
-    first trial raises, which has the settings as they are. `note` is called after each trial of this process.
+    of NOWHERE, or the value is not finite: such a trial counts as the worst. NotApplicable of the first trial, which
+    has the settings as they are, is raised again. `note` is called after each trial of this process.
     """
 
     def objective(trial: Trial) -> float:
@@ -95,7 +97,9 @@ def work(study: Study, space: Space, trials: int, evaluate: Evaluate, note: Note
         try:
             return _finite(evaluate(trial, values))
         except BaseException as reason:
-            if not isinstance(reason, NOWHERE) or (isinstance(reason, NotApplicable) and not place(study, trial.number)):
+            if not isinstance(reason, NOWHERE) or (
+                isinstance(reason, NotApplicable) and place(study, trial.number) == 0
+            ):
                 study.enqueue_trial(values)
                 raise
             trial.set_user_attr("reason", plain(reason))
@@ -123,11 +127,18 @@ def _finite(value: float) -> float:
 def replace_killed(study: Study) -> None:
     """Queue again the trials whose process is gone: here at once, elsewhere once it has been silent."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        where, process = trial.user_attrs.get(PROCESS, ("", 0))
-        if where == machine() and not is_alive(process):
+        if _is_killed(trial):
             with suppress(UpdateFinishedTrialError, ValueError):  # another process was faster
                 study.tell(trial.number, state=TrialState.FAIL)
                 study.enqueue_trial(trial.params)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         fail_stale_trials(study)
+
+
+def _is_killed(trial: FrozenTrial) -> bool:
+    """Whether its process is gone: one of this computer, or one that never said where it runs, and so has no pulse."""
+    if PROCESS in trial.user_attrs:
+        where, process = trial.user_attrs[PROCESS]
+        return where == machine() and not is_alive(process)
+    return trial.datetime_start is not None and datetime.now() - trial.datetime_start > timedelta(seconds=SILENCE)

@@ -44,11 +44,12 @@ def searched(folder: Path, count: int, evaluate: Callable[..., float] = value, s
 
 
 def begun(folder: Path, *where: Any) -> Trial:
-    """A trial that is running, in the process that is named."""
+    """A trial that is running, in the process that is named; without a name it has just begun."""
     with pytest.warns(UserWarning, match="Heartbeat of storage"):  # which only Optuna's own loop sends
         trial = opened(folder).ask()
-    SPACE.suggest(trial)
-    trial.set_user_attr(PROCESS, where)
+    if where:
+        SPACE.suggest(trial)
+        trial.set_user_attr(PROCESS, where)
     return trial
 
 
@@ -120,6 +121,15 @@ def test_a_trial_that_is_silent_elsewhere_is_replaced(tmp_path: Path, monkeypatc
     replace_killed(study := opened(tmp_path))
     assert [trial.state for trial in study.get_trials()] == [TrialState.FAIL, TrialState.WAITING]
     assert searched(tmp_path, 1)[0][0] == silent.params
+
+
+def test_a_trial_that_was_killed_before_it_said_where_it_runs_is_replaced(tmp_path: Path, whole: list[Any]) -> None:
+    begun(tmp_path)
+    replace_killed(study := opened(tmp_path))
+    assert [trial.state for trial in study.get_trials()] == [TrialState.RUNNING]  # it may be about to say
+    with sqlite3.connect(tmp_path / "optuna.db") as store:
+        store.execute("update trials set datetime_start = '2020-01-01 00:00:00.000000'")
+    assert searched(tmp_path, 2) == whole[:2]
 
 
 @pytest.mark.parametrize(

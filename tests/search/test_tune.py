@@ -130,6 +130,17 @@ def test_trials_that_were_logged_and_not_told_to_optuna_are_not_run_again(folder
     assert not list((folder / "two").rglob("performance.csv"))
 
 
+def test_trials_that_were_judged_otherwise_are_run_again(folder: Path) -> None:
+    assert run(folder, "tune", *SEARCH, "tune.trials=2", "hydra.run.dir=one").status == 0
+    (folder / "mlruns" / "optuna.db").unlink()
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db")
+    for trial, tag in zip(logged(folder), ("trial_budget", "trial_code"), strict=True):
+        assert trial.data.tags[tag] and trial.data.tags["trial_budget"] == "4_percent"
+        client.set_tag(trial.info.run_id, tag, "another")
+    assert run(folder, "tune", *SEARCH, "tune.trials=2", "hydra.run.dir=two").status == 0
+    assert len(list((folder / "two").rglob("performance.csv"))) == 2
+
+
 def test_an_oracle_is_marked_everywhere(folder: Path) -> None:
     ended = run(folder, "tune", *SEARCH, "tune.trials=1", "tune.objective=asr", "budgets=[0.1]", "hydra.run.dir=out")
     assert ended.status == 0
