@@ -97,7 +97,7 @@ def run(search: Search, folder: Path, measure: Measure, note: Note) -> Study:
         trial.set_user_attr(FIGURES, figures(metrics, asked.point))
         return value
 
-    with asked.storage.translated_errors():
+    with asked.storage.translated_errors(), asked.storage.warned_of_silence():
         work(study, asked.space, asked.trials, evaluate, note)
     return study
 

@@ -14,7 +14,7 @@ import pytest
 from optuna import Study, Trial
 from optuna.trial import TrialState
 
-from fineprune.errors import ConfigError, ModelError, NotApplicable, TrackingError
+from fineprune.errors import ConfigError, ModelError, NotApplicable
 from fineprune.files import machine
 from fineprune.search import trials
 from fineprune.search.space import Space, Value
@@ -207,37 +207,14 @@ def test_another_search_of_the_same_name_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "error", "message"),
-    [
-        ("optuna.db", ConfigError, "expected tune.storage to be sqlite:///FILE or a database's address, such as "),
-        ("sqlite:///damaged.db", TrackingError, "at sqlite:///damaged.db, got: file is not a database; set tune.stor"),
-        ("postgresql+psycopg://127.0.0.1:1/none", TrackingError, "got: connection failed: "),
-        ("postgresql+nothing://127.0.0.1/none", TrackingError, "got: Can't load plugin: "),
-    ],
+    ("key", "said"),
+    [("sweep", "the network, images, code and settings"), ("space", "the ranges"), ("code", "the code that judges")],
 )
-def test_a_storage_that_is_none_is_said(
-    url: str, error: type[Exception], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "damaged.db").write_text("not a database, and long enough to be taken for one" * 40)
-    with pytest.raises(error) as said:
-        Storage(url).check()
-    assert message in str(said.value) and "\n" not in str(said.value)
-
-
-def test_a_file_that_is_no_storage_of_optuna_s_is_said(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "optuna.db") as store:
-        store.execute("create table studies (study_id integer)")
-    with pytest.raises(
-        TrackingError,
-        match=r"^expected a .* at sqlite:///.*, got: table studies has no column named \w+; set tune.storage$",
-    ):
-        opened(tmp_path)
-
-
-def test_checking_makes_no_file(tmp_path: Path) -> None:
-    Storage(f"sqlite:///{tmp_path}/new/optuna.db").check()
-    assert list(tmp_path.iterdir()) == []
+def test_another_search_of_the_same_name_is_refused_in_words(tmp_path: Path, key: str, said: str) -> None:
+    storage = Storage(f"sqlite:///{tmp_path}/optuna.db")
+    storage.study("mine", {key: "3f9a"})
+    with pytest.raises(ConfigError, match=f"^expected the search .* to have {said} of when it began, got others: set"):
+        storage.study("mine", {key: "0b17"})
 
 
 def test_optuna_says_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
