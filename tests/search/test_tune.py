@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -141,6 +140,30 @@ def test_trials_that_were_judged_otherwise_are_run_again(folder: Path) -> None:
     assert len(list((folder / "two").rglob("performance.csv"))) == 2
 
 
+PRESET = """# @package _global_
+# The fine-tuning behind a strategy that is not tuned.
+defaults:
+  - /schema/open_space@tune
+  - _self_
+  - override /strategy: l1_norm
+  - override /finetune: clean
+
+tune:
+  space: {finetune: {epochs: {low: 1, high: 2, step: 1}}}
+"""
+
+
+def test_the_command_has_what_a_preset_in_a_folder_of_the_user_s_chose(folder: Path) -> None:
+    (folder / "mine" / "tune").mkdir(parents=True)
+    (folder / "mine" / "tune" / "both.yaml").write_text(PRESET)
+    ended = run(folder, "tune", "--config-dir=mine", *OWN, "tune=both", "tune.trials=1", "hydra.run.dir=out")
+    assert ended.status == 0
+    (last,) = (line for line in ended.out.splitlines() if line.startswith("run it: "))
+    assert {f"--config-dir={folder}/mine", "strategy=l1_norm", "finetune=clean"} <= set(shlex.split(last))
+    best = (folder / "out" / "experiment" / "best.yaml").read_text()
+    assert "override /strategy: l1_norm" in best and "override /finetune: clean" in best
+
+
 def test_an_oracle_is_marked_everywhere(folder: Path) -> None:
     ended = run(folder, "tune", *SEARCH, "tune.trials=1", "tune.objective=asr", "budgets=[0.1]", "hydra.run.dir=out")
     assert ended.status == 0
@@ -217,9 +240,10 @@ def test_many_searches_in_one_command_are_refused(folder: Path) -> None:
     assert "Traceback" not in ended.err
 
 
-def test_a_strategy_that_cannot_work_on_the_network_says_so(folder: Path) -> None:
+def test_a_strategy_that_cannot_work_on_the_network_says_so_and_leaves_the_search_alone(folder: Path) -> None:
+    before = {path.name for path in folder.iterdir()}
     ended = run(folder, "tune", *OWN, "tune=anp", "tune.trials=2", "hydra.run.dir=out")
     assert ended.status == 2
     assert ended.err.startswith("error: expected ") and ended.err.count("\n") == 1
-    shutil.rmtree(folder / "mlruns")
-    assert not (folder / "out").exists()
+    assert {path.name for path in folder.iterdir()} == before | {"mlruns"}
+    assert {path.name for path in (folder / "mlruns").iterdir()} == {"optuna.db", "optuna.lock"}
