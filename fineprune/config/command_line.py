@@ -39,11 +39,15 @@ if TYPE_CHECKING:
 
 Job = Callable[[DictConfig, Path], grids.Ended | None]
 
-# `data.poisoned.NAME=FILE` may bring any NAME, `tune.space` any setting, which a struct, whose keys are fixed, refuses.
-for name in ("poisoned", "space"):
-    ConfigStore.instance().store(
-        f"open_{name}", OmegaConf.create({name: OmegaConf.create({}, flags={"struct": False})}), group="schema"
-    )
+
+def _open(name: str) -> None:
+    """Have any setting in `name`, which a struct, whose keys are fixed, refuses."""
+    open_group = OmegaConf.create({name: OmegaConf.create({}, flags={"struct": False})})
+    ConfigStore.instance().store(f"open_{name}", open_group, group="schema")
+
+
+_open("poisoned")  # data.poisoned.NAME=FILE
+_open("space")  # tune.space.strategy.NAME=…
 
 
 class Stopped(KeyboardInterrupt):

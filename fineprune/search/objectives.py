@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fineprune import names
 from fineprune.data.split import CLEAN_VALID, Split
+from fineprune.network import graph
 from fineprune.network.network import before_softmax
 from fineprune.report import headline
 from fineprune.sweeping.run import Sweep
@@ -60,7 +61,7 @@ def _pruned(sweep: Sweep, point: str) -> keras.Model:
 
 
 def _probabilities(model: keras.Model, split: Split) -> NDArray[np.float32]:
-    scores = before_softmax(model)
+    scores = before_softmax(graph.clone(model))
     forward = tf.function(lambda images: tf.nn.softmax(scores(images, training=False)), reduce_retracing=True)
     return np.concatenate([forward(tf.constant(images)).numpy() for _, images in split.blocks()])
 

@@ -21,19 +21,26 @@ from fineprune.errors import ConfigError
 from fineprune.files import csv, write_text
 from fineprune.search.objectives import ABOUT
 from fineprune.search.run import FIGURES, Search
+from fineprune.search.space import TUNED
 from fineprune.search.trials import ENDED, place
 from fineprune.sweeping import budgets
 
 SHOWN = 5  # trials that the table has
+OWN = ("tune", "grid", "quiet")  # settings of a search that its best sweep does not take
 PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[A-Za-z_]\w*")  # texts that Hydra reads as such
 
 
 class Found:
-    """The trials that ended, of a search that has. Raises ConfigError where none of them has a value."""
+    """The trials that ended, of a search that has.
+
+    Raises ConfigError where none of them has a value, TrackingError where the storage cannot be reached.
+    """
 
     def __init__(self, search: Search, study: Study) -> None:
         self.search = search
-        self.trials = study.get_trials(deepcopy=False, states=ENDED)
+        with search.asked.storage.translated_errors():
+            self.trials = study.get_trials(deepcopy=False, states=ENDED)
+            first = next((trial.number for trial in self.trials if place(study, trial.number) == 0), None)
         self.ranked = sorted(
             (trial for trial in self.trials if trial.state is TrialState.COMPLETE),
             key=lambda trial: (-float(trial.value or 0), trial.number),
@@ -43,7 +50,7 @@ class Found:
                 f"expected a trial that ends well, got {len(self.trials)} that do not, the last: "
                 f"{self.trials[-1].user_attrs['reason']}; set narrower ranges in tune.space"
             )
-        self.first = next((trial for trial in self.ranked if place(study, trial.number) == 0), None)
+        self.first = next((trial for trial in self.ranked if trial.number == first), None)
 
     @property
     def best(self) -> FrozenTrial:
@@ -57,8 +64,7 @@ class Found:
     def table(self) -> Table:
         """The best trials, as many as are shown, on 80 columns."""
         asked = self.search.asked
-        caption = f"{asked.judged_by} at {budgets.text(asked.point)}: {ABOUT[asked.objective]}"
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column("trial", justify="right", no_wrap=True)
         table.add_column("value", justify="right", no_wrap=True)
         for key in asked.space.dimensions:
@@ -69,10 +75,12 @@ class Found:
         return table
 
     def sentences(self) -> list[str]:
-        """The best trial beside the defaults, how the values go with ASR, and the command that runs the best."""
+        """What values are, the best trial beside the defaults, how values go with ASR, and the command for the best."""
+        asked = self.search.asked
+        values = f"values, {asked.judged_by} at {budgets.text(asked.point)}: {ABOUT[asked.objective]}"
         beside = f"; with the defaults {self.first.value:.4f}" if self.first else ""
-        lines = [f"best of {len(self.trials)}: trial {self.best.number}, {self.best.value:.4f}{beside}"]
-        if self.search.asked.oracle:
+        lines = [values, f"best of {len(self.trials)}: trial {self.best.number}, {self.best.value:.4f}{beside}"]
+        if asked.oracle:
             lines.append("chosen by an oracle, which sees poisoned images as no defender does: an upper bound")
         elif found := [f"{rate.upper()} {value:+.2f}" for rate, value in self.correlations().items()]:
             lines.append(f"Spearman's correlation of values over {len(self.ranked)} trials: {', '.join(found)}")
@@ -90,11 +98,14 @@ class Found:
 
     def command(self) -> str:
         """The sweep with the best settings, as a user enters it."""
+        sources = HydraConfig.get().runtime.config_sources
+        folders = [source.path for source in sources if source.provider == "command-line"]
         own = [text for text in HydraConfig.get().overrides.task if text.partition(".")[0].partition("=")[0] not in OWN]
         chosen = [f"{group}={choice}" for group, choice in self._chosen().items()]
         entered = {text.partition("=")[0] for text in own}
         return command(
             "sweep",
+            *(f"--config-dir={folder}" for folder in folders),
             *(text for text in chosen if text.partition("=")[0] not in entered),
             *(text for text in own if text.partition("=")[0] not in self.best.params),
             *(f"{key}={_written(value)}" for key, value in self.best.params.items()),
@@ -117,12 +128,8 @@ class Found:
         write_text(folder / "experiment" / "best.yaml", self.preset())
 
     def _chosen(self) -> dict[str, str]:
-        """The choices whose settings were tuned."""
-        choices = HydraConfig.get().runtime.choices
-        return {group: choices[group] for group in dict.fromkeys(key.partition(".")[0] for key in self.best.params)}
-
-
-OWN = ("tune", "grid", "quiet")
+        """The strategy and the fine-tuning, whichever of them was tuned."""
+        return {group: HydraConfig.get().runtime.choices[group] for group in TUNED}
 
 
 def _row(trial: FrozenTrial) -> dict[str, Any]:

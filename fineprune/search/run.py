@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from fineprune.badnets.source import BadNet
 from fineprune.config import setup
 from fineprune.config.setup import Experiment
 from fineprune.errors import ConfigError
+from fineprune.identity import code
 from fineprune.report import run_folder
 from fineprune.report.records import Record
 from fineprune.search import objectives
@@ -24,7 +26,8 @@ from fineprune.search.space import Value, applied
 from fineprune.search.trials import Note, Seeded, work
 from fineprune.sweeping.run import Sweep
 
-TRIAL, VALUE, OBJECTIVE = "trial", "trial_value", "trial_objective"  # tags of runs
+TRIAL, VALUE = "trial", "trial_value"  # tags of runs
+JUDGING = ("names", "report", "search")  # where the code is that judges, but for what a run's identity has
 FIGURES = "figures"  # the attribute of a trial that holds what its sweep measured
 
 Measure = Callable[[DictConfig, Experiment, Record, Path, Callable[[Sweep], Mapping[str, str]]], Sweep]
@@ -47,8 +50,17 @@ class Search:
     def about(self) -> dict[str, Any]:
         """What trials of one search have in common, as attributes of Optuna's study."""
         asked = self.asked
-        common = {"objective": asked.judged_by, "oracle": asked.oracle, "budget": asked.point}
+        common = {**self.judging, "oracle": asked.oracle}
         return {**common, "space": repr(asked.space), "sweep": self.identity}
+
+    @property
+    def judging(self) -> dict[str, str]:
+        """What decides the value of a sweep."""
+        return {
+            "objective": self.asked.judged_by,
+            "budget": self.asked.point,
+            "code": code(objectives.__name__, within=JUDGING),
+        }
 
 
 def prepare(asked: Asked, settings: DictConfig) -> Search:
@@ -85,7 +97,7 @@ def run(search: Search, folder: Path, measure: Measure, note: Note) -> Study:
         trial.set_user_attr(FIGURES, figures(metrics, asked.point))
         return value
 
-    with asked.storage.translated_errors():
+    with asked.storage.translated_errors(), asked.storage.warned_of_silence():
         work(study, asked.space, asked.trials, evaluate, note)
     return study
 
@@ -98,17 +110,21 @@ def _evaluated(
     parts = setup.build(settings, search.badnet)
     record = setup.record(settings, parts)
     known = parts.tracking.results(record)
-    if known and known.tags.get(OBJECTIVE) == search.asked.judged_by:
+    judging = {f"{TRIAL}_{key}": said for key, said in search.judging.items()}
+    if known and judging.items() <= known.tags.items():
         return float(known.tags[VALUE]), known.metrics
-    about = {TRIAL: str(number), OBJECTIVE: search.asked.judged_by}
-    about |= {"oracle": "true"} if search.asked.oracle else {}
+    about = {TRIAL: str(number), **judging, **({"oracle": "true"} if search.asked.oracle else {})}
     record = replace(record, tags={**record.tags, **about})
 
-    def value(sweep: Sweep) -> float:
-        return objectives.OBJECTIVES[search.asked.objective](sweep, search.asked.point)
+    value = math.nan
 
-    sweep = measure(settings, parts, record, folder, lambda sweep: {VALUE: repr(value(sweep))})
-    return value(sweep), run_folder.results(sweep)
+    def tags(sweep: Sweep) -> dict[str, str]:
+        nonlocal value
+        value = objectives.OBJECTIVES[search.asked.objective](sweep, search.asked.point)
+        return {VALUE: repr(value)}
+
+    sweep = measure(settings, parts, record, folder, tags)
+    return value, run_folder.results(sweep)
 
 
 def figures(metrics: Mapping[str, float], point: str) -> dict[str, float]:

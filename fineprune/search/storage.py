@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,23 +23,25 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
 SQLITE = "sqlite:///"
-ADDRESS = re.compile(rf"{SQLITE}.|(postgresql|mysql|mariadb)(\+\w+)?://.")
+# The only @ is that behind the user: another, or one in a query, would make a host of what belongs to a password.
+ADDRESS = re.compile(r"(postgresql|mysql|mariadb)(\+\w+)?://(?=.)([^@?]*@)?[^@\s/]*(/[^@]*)?")
+LIBPQ = ("postgresql", "postgresql+psycopg", "postgresql+psycopg2")
 HEARTBEAT, SILENCE = 10, 60  # seconds between signs of life, and after which a trial elsewhere is taken for killed
 PATIENCE = 60  # seconds for another process to leave an SQLite file alone
+CONNECTING = 10  # seconds for a server to answer
 ATTEMPTS = 3  # at making the tables, which processes that begin at once get into each other's way with
+# What attributes of a study stand for that say nothing to a reader.
+UNSHOWN = {"space": "the ranges", "sweep": "the network, images, code and settings", "code": "the code that judges"}
 
 
 class Storage:
     """Optuna's storage at the address `url`. Raises ConfigError unless it is one, TrackingError if none is there."""
 
     def __init__(self, url: str) -> None:
-        if not ADDRESS.match(url):
-            raise ConfigError(
-                "expected tune.storage to be sqlite:///FILE or a database's address, such as "
-                f"postgresql+psycopg://HOST/NAME, got '{plain(url)}': set one of these"
-            )
-        self.url = url
-        self._file = Path(url.removeprefix(SQLITE)).absolute() if url.startswith(SQLITE) else None
+        file = url.removeprefix(SQLITE)
+        self._file = Path(file).absolute() if file and file != url else None
+        self._address = _parsed(url) if self._file is None else _of_file(self._file)
+        self._shown = plain(url) if self._file else _without_user(self._address)
 
     def check(self) -> None:
         """Raise TrackingError unless the database can be reached; of a file that is not there yet nothing is made."""
@@ -65,10 +69,11 @@ class Storage:
                 storage=self._open(), study_name=name, direction="maximize", load_if_exists=True
             )
             for key, value in about.items():
-                if study.user_attrs.get(key, value) != value:
+                if (before := study.user_attrs.get(key, value)) != value:
+                    had, got = (f"{UNSHOWN[key]} of", "others") if key in UNSHOWN else (f"{key} {before}, as", value)
                     raise ConfigError(
-                        f"expected the search grid={name} to have {key} {study.user_attrs[key]}, as when it began, got "
-                        f"{value}: set another grid=NAME, or none"
+                        f"expected the search grid={name} to have {had} when it began, got {got}: set another "
+                        "grid=NAME, or none"
                     )
                 study.set_user_attr(key, value)
         return study
@@ -76,20 +81,43 @@ class Storage:
     @contextmanager
     def translated_errors(self, *others: type[Exception]) -> Iterator[None]:
         """Turn the errors of a database, and `others`, into a TrackingError of one line."""
-        from optuna.exceptions import StorageInternalError
-        from sqlalchemy.exc import SQLAlchemyError
-
-        errors: tuple[type[Exception], ...] = (SQLAlchemyError, StorageInternalError, sqlite3.Error, *others)
         try:
             yield
-        except errors as reason:
+        except (*_errors(), *others) as reason:
             raise TrackingError(
-                f"expected a storage of Optuna's at {plain(self.url)}, got: {line(_cause(reason))}; set tune.storage"
+                f"expected a storage of Optuna's at {self._shown}, got: {self._said(reason)}; set tune.storage"
             ) from reason
 
-    @property
-    def _address(self) -> str | URL:
-        return self.url if self._file is None else f"{SQLITE}{self._file}"
+    @contextmanager
+    def warned_of_silence(self) -> Iterator[None]:
+        """Have a warning of one line where Optuna's thread that sends signs of life ends by an error of the database.
+
+        Python prints the traceback of a thread, and so what SQLAlchemy says of the address.
+        """
+        before, errors = threading.excepthook, _errors()
+
+        def warn(about: threading.ExceptHookArgs) -> None:
+            if about.exc_value is None or not isinstance(about.exc_value, errors):
+                before(about)
+                return
+            said = self._said(about.exc_value)
+            print(f"warning: other processes may take this trial for killed, got: {said}", file=sys.stderr, flush=True)
+
+        threading.excepthook = warn
+        try:
+            yield
+        finally:
+            threading.excepthook = before
+
+    def _said(self, reason: BaseException) -> str:
+        """What a database or its driver says, with *** for users and passwords."""
+        text = str(_cause(reason))
+        query = [value for key, value in self._address.query.items() if re.search("user|pass", key)]
+        for secret in filter(None, [self._address.password, *query]):
+            text = text.replace(str(secret), "***")
+        if self._address.username:
+            text = re.sub(rf"(?<!\w){re.escape(self._address.username)}(?!\w)", "***", text)
+        return line(re.sub(r"""(user|role) (["'])[^"']*\2""", r"\1 \2***\2", text))
 
     def _open(self) -> RDBStorage:
         from sqlalchemy.exc import SQLAlchemyError
@@ -113,16 +141,57 @@ class Storage:
         from sqlalchemy.pool import NullPool
 
         # Connections are closed after each use: none is left open, or found dead after a long trial.
+        address = self._address.render_as_string(hide_password=False)
         how = {"poolclass": NullPool, "connect_args": {"timeout": PATIENCE} if self._file else {}}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             return RDBStorage(
-                str(self._address),
+                address.replace("{", "{{").replace("}", "}}"),  # Optuna fills in what stands in braces
                 how,
                 heartbeat_interval=HEARTBEAT,
                 grace_period=SILENCE,
                 heartbeat_stale_trial_callback=lambda study, trial: study.enqueue_trial(trial.params),
             )
+
+
+def _parsed(url: str) -> URL:
+    """The address of a server. Raises ConfigError, which quotes no more of it than how it begins, where it is none."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    with suppress(ArgumentError, ValueError):  # of a port that is no number
+        if ADDRESS.fullmatch(url):
+            made = make_url(url)
+            waiting = {"connect_timeout": str(CONNECTING)} if made.drivername in LIBPQ else {}
+            return made.set(query={**waiting, **made.query})
+    begins = re.split("[:@?]", url)[0]
+    raise ConfigError(
+        "expected tune.storage to be sqlite:///FILE or a database's address, such as postgresql+psycopg://HOST/NAME, "
+        "with %40 for @ and %3F for ? in a user or a password, got "
+        f"'{plain(begins)}{'' if begins == url else '…'}': set one of these"
+    )
+
+
+def _of_file(file: Path) -> URL:
+    from sqlalchemy import URL
+
+    return URL.create("sqlite", database=str(file))
+
+
+def _without_user(address: URL) -> str:
+    """`address` for a terminal, without its query, where passwords may stand too."""
+    from sqlalchemy import URL
+
+    bare = URL.create(address.drivername, host=address.host, port=address.port, database=address.database)
+    return plain(str(bare).replace("://", "://***@" if address.username or address.password else "://", 1))
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """Those by which a database fails."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return SQLAlchemyError, StorageInternalError, sqlite3.Error
 
 
 def _cause(reason: BaseException) -> BaseException:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -18,12 +20,14 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 
-from fineprune.errors import ConfigError, plain
+from fineprune.errors import ConfigError, ModelError, NotApplicable, plain
 from fineprune.files import is_alive, machine
 from fineprune.search.space import Space, Value
+from fineprune.search.storage import SILENCE
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 WAIT = 2  # seconds before a process looks again whether trials of others have ended
+NOWHERE = (ConfigError, ModelError, NotApplicable)  # what a trial raises that is not to be run again
 PROCESS = "process"  # the attribute of a trial that says where it runs
 
 Evaluate = Callable[[Trial, dict[str, Value]], float]
@@ -80,8 +84,9 @@ def place(study: Study, number: int) -> int:
 def work(study: Study, space: Space, trials: int, evaluate: Evaluate, note: Note) -> None:
     """Run trials until `trials` have ended, here or in other processes, for whose last ones this one waits.
 
-    `evaluate` returns the value of a trial, or raises ConfigError where its settings lead nowhere, as a training that
-    diverges: such a trial counts as the worst. `note` is called after each trial of this process.
+    `evaluate` returns the value of a trial. Where its settings lead nowhere, as a training that diverges, it raises one
+    of NOWHERE, or the value is not finite: such a trial counts as the worst. NotApplicable of the first trial, which
+    has the settings as they are, is raised again. `note` is called after each trial of this process.
     """
 
     def objective(trial: Trial) -> float:
@@ -90,13 +95,15 @@ def work(study: Study, space: Space, trials: int, evaluate: Evaluate, note: Note
             raise Surplus
         values = space.suggest(trial)
         try:
-            return evaluate(trial, values)
-        except ConfigError as reason:
+            return _finite(evaluate(trial, values))
+        except BaseException as reason:
+            if not isinstance(reason, NOWHERE) or (
+                isinstance(reason, NotApplicable) and place(study, trial.number) == 0
+            ):
+                study.enqueue_trial(values)
+                raise
             trial.set_user_attr("reason", plain(reason))
             raise TrialPruned from reason
-        except BaseException:
-            study.enqueue_trial(values)
-            raise
 
     while True:
         replace_killed(study)
@@ -111,14 +118,27 @@ def work(study: Study, space: Space, trials: int, evaluate: Evaluate, note: Note
             time.sleep(WAIT)
 
 
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ConfigError(f"expected a finite value, got {value}: these settings make scores overflow")
+    return value
+
+
 def replace_killed(study: Study) -> None:
     """Queue again the trials whose process is gone: here at once, elsewhere once it has been silent."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        where, process = trial.user_attrs.get(PROCESS, ("", 0))
-        if where == machine() and not is_alive(process):
+        if _is_killed(trial):
             with suppress(UpdateFinishedTrialError, ValueError):  # another process was faster
                 study.tell(trial.number, state=TrialState.FAIL)
                 study.enqueue_trial(trial.params)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         fail_stale_trials(study)
+
+
+def _is_killed(trial: FrozenTrial) -> bool:
+    """Whether its process is gone: one of this computer, or one that never said where it runs, and so has no pulse."""
+    if PROCESS in trial.user_attrs:
+        where, process = trial.user_attrs[PROCESS]
+        return where == machine() and not is_alive(process)
+    return trial.datetime_start is not None and datetime.now() - trial.datetime_start > timedelta(seconds=SILENCE)

@@ -68,6 +68,16 @@ def test_a_fine_tuned_net_is_judged_in_place_of_the_pruned_one(model: keras.Mode
     assert clean(fine, "10_percent") == 0  # it is the untouched network
 
 
+def test_judging_changes_no_net(model: keras.Model) -> None:
+    given = {"10_percent": {"clean_valid": (0,), "clean_test": (), "glasses": ()}}
+    fine = swept(data(model), RATES, [0.1], given)
+    nets = [fine.plan.network.model, fine.tuned["10_percent"][0]]
+    before = [net.to_json() for net in nets]
+    assert '"softmax"' in before[0]
+    clean(fine, "10_percent")
+    assert [net.to_json() for net in nets] == before
+
+
 def test_nothing_but_clean_validation_images_decides(sweep: Sweep) -> None:
     others = data(tiny())
     blind = Data("d", others.clean_valid, None, {})

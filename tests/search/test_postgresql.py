@@ -76,6 +76,6 @@ def test_no_message_shows_the_password(address: str) -> None:
         with pytest.raises(TrackingError) as refused:
             Storage(wrong).check()
         said.append(str(refused.value))
-    assert "***@127.0.0.1" in said[0] and "password authentication failed" in said[0]
+    assert "***@127.0.0.1" in said[0] and 'password authentication failed for user "***"' in said[0]
     assert "does not exist" in said[1]
     assert not [message for message in said if PASSWORD in message or "guessed" in message]

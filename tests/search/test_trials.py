@@ -1,5 +1,6 @@
 """Who runs which trial: the same whoever is killed, stopped or beside, and so many in all."""
 
+import math
 import os
 import sqlite3
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from optuna import Study, Trial
 from optuna.trial import TrialState
 
-from fineprune.errors import ConfigError, TrackingError
+from fineprune.errors import ConfigError, ModelError, NotApplicable
 from fineprune.files import machine
 from fineprune.search import trials
 from fineprune.search.space import Space, Value
@@ -43,11 +44,12 @@ def searched(folder: Path, count: int, evaluate: Callable[..., float] = value, s
 
 
 def begun(folder: Path, *where: Any) -> Trial:
-    """A trial that is running, in the process that is named."""
+    """A trial that is running, in the process that is named; without a name it has just begun."""
     with pytest.warns(UserWarning, match="Heartbeat of storage"):  # which only Optuna's own loop sends
         trial = opened(folder).ask()
-    SPACE.suggest(trial)
-    trial.set_user_attr(PROCESS, where)
+    if where:
+        SPACE.suggest(trial)
+        trial.set_user_attr(PROCESS, where)
     return trial
 
 
@@ -121,16 +123,56 @@ def test_a_trial_that_is_silent_elsewhere_is_replaced(tmp_path: Path, monkeypatc
     assert searched(tmp_path, 1)[0][0] == silent.params
 
 
-def test_a_trial_that_leads_nowhere_counts_and_says_why(tmp_path: Path) -> None:
+def test_a_trial_that_was_killed_before_it_said_where_it_runs_is_replaced(tmp_path: Path, whole: list[Any]) -> None:
+    begun(tmp_path)
+    replace_killed(study := opened(tmp_path))
+    assert [trial.state for trial in study.get_trials()] == [TrialState.RUNNING]  # it may be about to say
+    with sqlite3.connect(tmp_path / "optuna.db") as store:
+        store.execute("update trials set datetime_start = '2020-01-01 00:00:00.000000'")
+    assert searched(tmp_path, 2) == whole[:2]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ConfigError("expected a finite loss, got nan: lower it"),
+        ModelError("expected finite scores, got NaN or infinity: are the inputs too large?"),
+        NotApplicable("expected a network with dense layers, got none: take another"),
+    ],
+)
+def test_a_trial_that_leads_nowhere_counts_and_says_why(tmp_path: Path, wrong: Exception) -> None:
     def diverging(trial: Trial, values: dict[str, Value]) -> float:
         if trial.number == 1:
-            raise ConfigError("expected a finite loss, got nan: lower it")
+            raise wrong
         return value(trial, values)
 
     assert [found for _, found in searched(tmp_path, 3, diverging)].count(None) == 1
     pruned = opened(tmp_path).get_trials()[1]
     assert pruned.state is TrialState.PRUNED
-    assert pruned.user_attrs["reason"] == "expected a finite loss, got nan: lower it"
+    assert pruned.user_attrs["reason"] == str(wrong)
+
+
+@pytest.mark.parametrize("worth", [math.nan, math.inf])
+def test_a_trial_whose_value_is_not_finite_leads_nowhere(tmp_path: Path, worth: float) -> None:
+    def overflowing(trial: Trial, values: dict[str, Value]) -> float:
+        assert trial.number < 3
+        return worth if trial.number == 1 else value(trial, values)
+
+    assert [found for _, found in searched(tmp_path, 3, overflowing)].count(None) == 1
+    assert opened(tmp_path).get_trials()[1].user_attrs["reason"].startswith(f"expected a finite value, got {worth}: ")
+
+
+def test_what_the_network_lacks_as_the_settings_are_ends_the_search(tmp_path: Path) -> None:
+    with pytest.raises(NotApplicable):
+        searched(tmp_path, 3, raising(NotApplicable("expected a norm, got none: take another strategy")))
+    assert searched(tmp_path, 1)[0][0]["strategy.x"] == 0.25
+
+
+def raising(error: Exception) -> Callable[..., float]:
+    def evaluate(*_: Any) -> float:
+        raise error
+
+    return evaluate
 
 
 @pytest.fixture
@@ -165,37 +207,14 @@ def test_another_search_of_the_same_name_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "error", "message"),
-    [
-        ("optuna.db", ConfigError, "expected tune.storage to be sqlite:///FILE or a database's address, such as "),
-        ("sqlite:///damaged.db", TrackingError, "at sqlite:///damaged.db, got: file is not a database; set tune.stor"),
-        ("postgresql+psycopg://127.0.0.1:1/none", TrackingError, "got: connection failed: "),
-        ("postgresql+nothing://127.0.0.1/none", TrackingError, "got: Can't load plugin: "),
-    ],
+    ("key", "said"),
+    [("sweep", "the network, images, code and settings"), ("space", "the ranges"), ("code", "the code that judges")],
 )
-def test_a_storage_that_is_none_is_said(
-    url: str, error: type[Exception], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "damaged.db").write_text("not a database, and long enough to be taken for one" * 40)
-    with pytest.raises(error) as said:
-        Storage(url).check()
-    assert message in str(said.value) and "\n" not in str(said.value)
-
-
-def test_a_file_that_is_no_storage_of_optuna_s_is_said(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "optuna.db") as store:
-        store.execute("create table studies (study_id integer)")
-    with pytest.raises(
-        TrackingError,
-        match=r"^expected a .* at sqlite:///.*, got: table studies has no column named \w+; set tune.storage$",
-    ):
-        opened(tmp_path)
-
-
-def test_checking_makes_no_file(tmp_path: Path) -> None:
-    Storage(f"sqlite:///{tmp_path}/new/optuna.db").check()
-    assert list(tmp_path.iterdir()) == []
+def test_another_search_of_the_same_name_is_refused_in_words(tmp_path: Path, key: str, said: str) -> None:
+    storage = Storage(f"sqlite:///{tmp_path}/optuna.db")
+    storage.study("mine", {key: "3f9a"})
+    with pytest.raises(ConfigError, match=f"^expected the search .* to have {said} of when it began, got others: set"):
+        storage.study("mine", {key: "0b17"})
 
 
 def test_optuna_says_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -119,15 +118,50 @@ def check_what_is_left(folder: Path, ended: Ended) -> None:
         assert f"most: {best.params['strategy.most']}\n" in composed.out
 
 
-def test_a_trial_that_was_logged_and_not_told_to_optuna_is_not_run_again(folder: Path) -> None:
-    first = run(folder, "tune", *SEARCH, "tune.trials=1", "hydra.run.dir=one")
+def test_trials_that_were_logged_and_not_told_to_optuna_are_not_run_again(folder: Path) -> None:
+    first = run(folder, "tune", *SEARCH, "tune.trials=2", "hydra.run.dir=one")
     assert first.status == 0
-    value = study(folder).best_value
+    values = [trial.value for trial in study(folder).get_trials()]
     (folder / "mlruns" / "optuna.db").unlink()
-    again = run(folder, "tune", *SEARCH, "tune.trials=1", "hydra.run.dir=two")
+    again = run(folder, "tune", *SEARCH, "tune.trials=2", "hydra.run.dir=two")
     assert (again.status, again.err) == (0, "")
-    assert study(folder).best_value == value
+    assert [trial.value for trial in study(folder).get_trials()] == values
     assert not list((folder / "two").rglob("performance.csv"))
+
+
+def test_trials_that_were_judged_otherwise_are_run_again(folder: Path) -> None:
+    assert run(folder, "tune", *SEARCH, "tune.trials=2", "hydra.run.dir=one").status == 0
+    (folder / "mlruns" / "optuna.db").unlink()
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db")
+    for trial, tag in zip(logged(folder), ("trial_budget", "trial_code"), strict=True):
+        assert trial.data.tags[tag] and trial.data.tags["trial_budget"] == "4_percent"
+        client.set_tag(trial.info.run_id, tag, "another")
+    assert run(folder, "tune", *SEARCH, "tune.trials=2", "hydra.run.dir=two").status == 0
+    assert len(list((folder / "two").rglob("performance.csv"))) == 2
+
+
+PRESET = """# @package _global_
+# The fine-tuning behind a strategy that is not tuned.
+defaults:
+  - /schema/open_space@tune
+  - _self_
+  - override /strategy: l1_norm
+  - override /finetune: clean
+
+tune:
+  space: {finetune: {epochs: {low: 1, high: 2, step: 1}}}
+"""
+
+
+def test_the_command_has_what_a_preset_in_a_folder_of_the_user_s_chose(folder: Path) -> None:
+    (folder / "mine" / "tune").mkdir(parents=True)
+    (folder / "mine" / "tune" / "both.yaml").write_text(PRESET)
+    ended = run(folder, "tune", "--config-dir=mine", *OWN, "tune=both", "tune.trials=1", "hydra.run.dir=out")
+    assert ended.status == 0
+    (last,) = (line for line in ended.out.splitlines() if line.startswith("run it: "))
+    assert {f"--config-dir={folder}/mine", "strategy=l1_norm", "finetune=clean"} <= set(shlex.split(last))
+    best = (folder / "out" / "experiment" / "best.yaml").read_text()
+    assert "override /strategy: l1_norm" in best and "override /finetune: clean" in best
 
 
 def test_an_oracle_is_marked_everywhere(folder: Path) -> None:
@@ -206,9 +240,10 @@ def test_many_searches_in_one_command_are_refused(folder: Path) -> None:
     assert "Traceback" not in ended.err
 
 
-def test_a_strategy_that_cannot_work_on_the_network_says_so(folder: Path) -> None:
+def test_a_strategy_that_cannot_work_on_the_network_says_so_and_leaves_the_search_alone(folder: Path) -> None:
+    before = {path.name for path in folder.iterdir()}
     ended = run(folder, "tune", *OWN, "tune=anp", "tune.trials=2", "hydra.run.dir=out")
     assert ended.status == 2
     assert ended.err.startswith("error: expected ") and ended.err.count("\n") == 1
-    shutil.rmtree(folder / "mlruns")
-    assert not (folder / "out").exists()
+    assert {path.name for path in folder.iterdir()} == before | {"mlruns"}
+    assert {path.name for path in (folder / "mlruns").iterdir()} == {"optuna.db", "optuna.lock"}
