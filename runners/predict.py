@@ -20,7 +20,7 @@ def predict(settings: DictConfig, folder: Path) -> None:
     from omegaconf import OmegaConf
 
     from fineprune.config import setup
-    from fineprune.data.unlabelled import unlabelled
+    from fineprune.data.unlabelled import left_out, unlabelled
     from fineprune.files import csv, write_text
     from fineprune.report import tables
     from fineprune.report.terminal import console
@@ -36,6 +36,8 @@ def predict(settings: DictConfig, folder: Path) -> None:
     terminal = console()
     terminal.print(tables.labels_table(table, SHOWN))
     terminal.print(f"{(labels == 'backdoored').sum():,} of {len(labels):,} backdoored")
+    if Path(settings.images).is_dir() and (others := left_out(str(settings.images))):
+        terminal.print(others, soft_wrap=True)
     terminal.print(f"all as CSV: {folder / 'predictions.csv'}", soft_wrap=True)
 
 

@@ -114,7 +114,7 @@ def _state(path: str) -> tuple[int, ...]:
     """What changes whenever the file `path` is written to or replaced; empty where there is none."""
     try:
         of = Path(path).stat()
-    except OSError:  # which reading it reports
+    except (OSError, ValueError):  # which reading it reports: there is none, or none can have such a name
         return ()
     return of.st_dev, of.st_ino, of.st_size, of.st_mtime_ns, of.st_ctime_ns
 

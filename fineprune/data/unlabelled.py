@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from fineprune.checks import Deviations, Levels, Scale, checked
 from fineprune.data.files import FileSplit, FolderSplit, H5Split, NpzSplit
 from fineprune.data.from_files import reading, scaling
 from fineprune.data.split import Split
-from fineprune.errors import DataError, Doubt, plain
+from fineprune.errors import DataError, plain
 from fineprune.untrusted.images.reading import Reading
 
 ARRAYS: dict[str, type[FileSplit]] = {".h5": H5Split, ".hdf5": H5Split, ".npz": NpzSplit}
@@ -40,25 +39,30 @@ def unlabelled(
     return [names[number] for number in found.labels], found
 
 
-def _pictures(folder: Path) -> tuple[str, ...]:
-    """The image files in `folder` and in the folders in it, by their paths from there; raises DataError.
+def left_out(path: str) -> str:
+    """How many files in the folder `path` are no images by their names, in a line; empty where there are none."""
+    others = sorted(name for name in _inside(Path(path)) if not _is_picture(name))
+    images = ", ".join(sorted(PICTURES))
+    return f"files left out: {len(others):,}, the first {plain(others[0])}; images are {images}" if others else ""
 
-    A Doubt says how many files of other kinds there are, which nobody classifies.
-    """
+
+def _is_picture(name: str) -> bool:
+    return Path(name).suffix.lower() in PICTURES
+
+
+def _pictures(folder: Path) -> tuple[str, ...]:
+    """The image files in `folder` and in the folders in it, by their paths from there; raises DataError."""
     try:
-        found = sorted(_inside(folder))
+        names = tuple(sorted(filter(_is_picture, _inside(folder))))
     except OSError as reason:
         raise DataError(
             f"expected an image, a folder of images, an HDF5 or an .npz file at {folder}, got: "
             f"{os.strerror(reason.errno or 0)}: set images to another path"
         ) from reason
-    names = tuple(name for name in found if Path(name).suffix.lower() in PICTURES)
-    kinds = ", ".join(sorted(PICTURES))
     if not names:
-        raise DataError(f"expected image files in {folder}, {kinds}, got none: set images to another folder")
-    if others := sorted({*found} - {*names}):
-        text = f"files left out of {folder}: {len(others):,}, the first {plain(others[0])}; images are {kinds}"
-        warnings.warn(text, Doubt, stacklevel=2)
+        raise DataError(
+            f"expected image files in {folder}, {', '.join(sorted(PICTURES))}, got none: set images to another folder"
+        )
     return names
 
 

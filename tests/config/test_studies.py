@@ -48,7 +48,8 @@ def test_every_line_of_a_study_can_be_run_on_its_networks(file: Path) -> None:
                 obtain_stages(settings)
                 assert not (strategy.oracle and any("attack=clean" in network for network in networks))
         for network in networks:
-            compose(*network, config="train_badnet")
+            if "badnet=h5" not in network:
+                compose(*network, config="train_badnet")
 
 
 @pytest.mark.parametrize("name", ["short", "full"])

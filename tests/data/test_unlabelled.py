@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from samples import pictures, write_h5
 
-from fineprune.data.unlabelled import unlabelled
-from fineprune.errors import DataError, Doubt
+from fineprune.data.unlabelled import left_out, unlabelled
+from fineprune.errors import DataError
 
 
 @pytest.fixture
@@ -33,8 +33,12 @@ def test_a_folder_gives_each_image_the_name_of_its_file(folder: Path) -> None:
 def test_files_of_other_kinds_are_pointed_out(folder: Path) -> None:
     for name in ("README.txt", "more/d.tiff"):
         (folder / name).write_bytes(b"")
-    with pytest.warns(Doubt, match=r"^files left out of .*: 2, the first README.txt; images are .bmp, .jpeg"):
-        unlabelled(str(folder), 1)
+    assert left_out(str(folder)).startswith("files left out: 2, the first README.txt; images are .bmp, .jpeg, ")
+    assert left_out(str(folder / "more")).startswith("files left out: 1, the first d.tiff; ")
+
+
+def test_where_all_are_images_none_is_left_out(folder: Path) -> None:
+    assert left_out(str(folder)) == ""
 
 
 def test_names_stay_with_their_images_whatever_lies_between_them(folder: Path) -> None:

@@ -39,7 +39,9 @@ def labels(folder: Path, ended: Ended) -> dict[str, str]:
 
 
 def test_predict_classifies_the_images_of_a_folder(folder: Path) -> None:
+    (folder / "images" / "notes.txt").touch()
     ended = run(folder, "predict", "goodnet=goodnet.h5", "images=images", "hydra.run.dir=out")
+    assert "files left out: 1, the first notes.txt; images are" in ended.out
     names = [f"{number:02}.png" for number in range(25)]
     assert labels(folder, ended) == dict(zip(names, expected(folder, 25), strict=True))
     assert f"{expected(folder, 25).count('backdoored')} of 25 backdoored" in ended.out
