@@ -17,6 +17,7 @@ from fineprune.config import command_line, grids
 if TYPE_CHECKING:
     from fineprune.config.setup import Experiment
     from fineprune.report.records import Record
+    from fineprune.sweeping.plan import Plan
     from fineprune.sweeping.run import Sweep
 
 
@@ -33,7 +34,7 @@ def sweep(settings: DictConfig, folder: Path) -> grids.Ended:
     if in_grid and parts.tracking.has_finished(record):
         return grids.Ended(grids.BEFORE, "finished before, skipped")
     try:
-        result = measure(settings, parts, record, folder)
+        planned = planned_by(settings, parts)
     except NotApplicable as reason:
         records.withdraw(folder)
         files = [setup.save_settings(settings, folder)]
@@ -43,7 +44,8 @@ def sweep(settings: DictConfig, folder: Path) -> grids.Ended:
             print(ended.headline)
         command_line.publish(parts.tracking, folder)
         return ended
-    ended = grids.Ended(headline=headline.text(result), doubts=result.plan.doubts)
+    result = measure(planned, settings, parts, record, folder)
+    ended = grids.Ended(headline=headline.text(result), doubts=planned.doubts)
     if settings.quiet and not in_grid:
         print(plain(f"{record.name}: {ended.headline}, {folder}"))
     elif not in_grid:
@@ -54,23 +56,29 @@ def sweep(settings: DictConfig, folder: Path) -> grids.Ended:
     return ended
 
 
+def planned_by(settings: DictConfig, parts: Experiment) -> Plan:
+    """The plan of the sweep. Raises NotApplicable where the network lacks what a method needs."""
+    from fineprune.sweeping.plan import plan
+
+    return plan(
+        parts.badnet, parts.strategy, parts.finetuning, settings.budgets, parts.held_out, settings.seed, parts.stages
+    )
+
+
 def measure(
+    planned: Plan,
     settings: DictConfig,
     parts: Experiment,
     record: Record,
     folder: Path,
     tags: Callable[[Sweep], Mapping[str, str]] = lambda _: {},
 ) -> Sweep:
-    """Plan the sweep and run it, and write all that is to be logged of it, with the `tags` that it is given, too."""
+    """Run the sweep, and write all that is to be logged of it, with the `tags` that it is given, too."""
     from fineprune.config import setup
     from fineprune.progress import stage
     from fineprune.report import records, run_folder
-    from fineprune.sweeping.plan import plan
     from fineprune.sweeping.run import run
 
-    planned = plan(
-        parts.badnet, parts.strategy, parts.finetuning, settings.budgets, parts.held_out, settings.seed, parts.stages
-    )
     record = run_folder.with_datasets(record, planned)
     with parts.tracking.run(record):
         result = run(planned)

@@ -65,8 +65,8 @@ def measure(
     folder: Path,
     tags: Callable[[Sweep], Mapping[str, str]],
 ) -> Sweep:
-    """Sweep, and log it."""
-    measured = sweep.measure(settings, parts, record, folder, tags)
+    """Plan the sweep, run it, and log it."""
+    measured = sweep.measure(sweep.planned_by(settings, parts), settings, parts, record, folder, tags)
     command_line.publish(parts.tracking, folder)
     return measured
 

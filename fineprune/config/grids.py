@@ -210,4 +210,9 @@ def progress(grid: Grid) -> str:
     if total is None or not ran:
         return text
     seconds = sum(ran) / len(ran) * (total - len(jobs) + len(running)) / max(len(running), 1)
-    return f"{text}, about {f'{seconds / 60:.0f} min' if seconds > 90 else f'{seconds:.0f} s'} left"
+    return f"{text}, about {duration(seconds)} left"
+
+
+def duration(seconds: float) -> str:
+    """As `75 s`, or `14 min`."""
+    return f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"

@@ -25,7 +25,7 @@ def clean(sweep: Sweep, point: str) -> float:
     What B′ costs beyond the budget counts against it: at twice the budget the value is half.
     """
     split, budget = sweep.plan.data.splits[CLEAN_VALID], _budget(sweep, point)
-    deployed = sweep.tuned[point][0] if point in sweep.tuned else _pruned(sweep, point)
+    deployed = sweep.nets[names.net_at(names.TUNED[names.PRUNED] if point in sweep.tuned else names.PRUNED, point)]
     gap = unlearnt(_probabilities(sweep.plan.network.model, split), _probabilities(deployed, split))
     return gap * min(1.0, budget / max(price(sweep, point), budget))
 
@@ -54,10 +54,6 @@ def price(sweep: Sweep, point: str) -> float:
 
 def _budget(sweep: Sweep, point: str) -> float:
     return dict(zip(sweep.chosen, sweep.plan.budgets, strict=True))[point]
-
-
-def _pruned(sweep: Sweep, point: str) -> keras.Model:
-    return sweep.plan.network.pruned(sweep.plan.steps[sweep.points[point] - 1])
 
 
 def _probabilities(model: keras.Model, split: Split) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from fineprune import names
 from fineprune.config.choices import command
+from fineprune.config.grids import duration
 from fineprune.config.overrides import quoted
 from fineprune.errors import ConfigError
 from fineprune.files import csv, write_text
@@ -171,7 +172,7 @@ def progress(study: Study, trials: int) -> str:
     values = [float(trial.value) for trial in ended if trial.value is not None]
     best = f", best {max(values):.4f}" if values else ""
     left = sum(map(_seconds, ended)) / len(ended) * max(trials - len(ended), 0) / running
-    return f"{len(ended)} of {trials}{best}, about {f'{left / 60:.0f} min' if left > 90 else f'{left:.0f} s'} left"
+    return f"{len(ended)} of {trials}{best}, about {duration(left)} left"
 
 
 def _seconds(trial: FrozenTrial) -> float:
