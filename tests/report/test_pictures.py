@@ -1,6 +1,5 @@
 """The pages of pictures show the images that they are said to show, as they are."""
 
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
