@@ -128,7 +128,7 @@ def test_beside_an_accelerator_the_way_is_measured(monkeypatch: pytest.MonkeyPat
         return 0.1 if type(evaluator) is best else 0.2
 
     monkeypatch.setattr(incremental, "seconds", seconds)
-    network, steps = Network(deepid()), [keeping({"conv_3": np.zeros(60)})]
+    network, steps = Network(deepid()), [keeping({"fc_1": np.zeros(160)})]
     gated = GatedNetwork(network, steps)
     pixels = np.zeros((3, *network.input_shape), np.float32)
     assert fastest(gated, lambda: gated.shared(pixels)) is best
