@@ -2,9 +2,8 @@
 
 MLFLOW_AUTH_ADMIN_PASSWORD=… .venv/bin/python deploy/tracking.py FOLDER
 
-It listens on loopback, until `--host` and MLFLOW_SERVER_ALLOWED_HOSTS say otherwise. Its artifacts go into FOLDER, or to
-where MLFLOW_ARTIFACTS_DESTINATION says, such as s3://bucket/path, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where
-it is not Amazon's, MLFLOW_S3_ENDPOINT_URL in the environment. docs/how_to/team.md says the rest.
+It listens on loopback, until `--host` and MLFLOW_SERVER_ALLOWED_HOSTS say otherwise. Its artifacts go into FOLDER, or
+to where MLFLOW_ARTIFACTS_DESTINATION says. docs/how_to/team.md says more.
 """
 
 from __future__ import annotations
@@ -23,13 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PASSWORD = "MLFLOW_AUTH_ADMIN_PASSWORD"  # noqa: S105
-USERS = """[mlflow]
-default_permission = MANAGE
-database_uri = sqlite:///{folder}/users.db
-admin_username = admin
-authorization_function = mlflow.server.auth:authenticate_request_basic_auth
-auth_cache_ttl_seconds = 60
-"""
+USERS = Path(__file__).with_name("users.ini")
 SECONDS = 60  # for PostgreSQL to start, after a crash too
 
 
@@ -59,12 +52,11 @@ def _asked() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _settings(folder: Path) -> Mapping[str, str]:
+def _settings(folder: Path) -> dict[str, str]:
     """MLflow's own, in the environment, since other users see what a command is given."""
-    (folder / "users.ini").write_text(USERS.format(folder=folder))
     return {
         "MLFLOW_ARTIFACTS_DESTINATION": os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", str(folder / "artifacts")),
-        "MLFLOW_AUTH_CONFIG_PATH": str(folder / "users.ini"),
+        "MLFLOW_AUTH_CONFIG_PATH": str(USERS.resolve()),
         "MLFLOW_FLASK_SERVER_SECRET_KEY": _secret(folder / "key"),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -80,17 +72,18 @@ def _secret(file: Path) -> str:
 
 
 @contextmanager
-def _postgresql(folder: Path, port: int) -> Iterator[Mapping[str, str]]:
+def _postgresql(folder: Path, port: int) -> Iterator[dict[str, str]]:
     """PostgreSQL within the block, with its data in `folder`, and the environment that leads MLflow to it."""
     programs, user = _programs(), "postgres" if os.getuid() == 0 else None  # it refuses root
     folder.mkdir(parents=True, exist_ok=True)
     password, data = _secret(folder / "password"), folder / "postgresql"
     if not data.exists():
         data.mkdir(0o700)
-        for own in (data, folder / "password") if user else ():
-            shutil.chown(own, user)
+        if user:
+            shutil.chown(data, user)
+            shutil.chown(folder / "password", user)
         users = ["--username=mlflow", "--auth=scram-sha-256", f"--pwfile={folder}/password"]
-        command = [programs / "initdb", f"--pgdata={data}", "--encoding=UTF8", *users]
+        command = [str(programs / "initdb"), f"--pgdata={data}", "--encoding=UTF8", *users]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", user=user)  # noqa: S603
     listen = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-p", str(port)]
     with _running([str(programs / "postgres"), "-D", str(data), *listen], os.environ, Path("/"), user) as server:

@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -106,3 +107,8 @@ def _ports(count: int) -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [each.getsockname()[1] for each in sockets]
+
+
+if __name__ == "__main__":  # python -m clusters.slurm COMMAND runs it in one
+    with running() as found:
+        sys.exit(subprocess.run(sys.argv[1:], env=found).returncode)
