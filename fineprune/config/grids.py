@@ -30,8 +30,8 @@ from fineprune.errors import ConfigError, FinepruneError, plain
 from fineprune.files import write_json, write_text
 
 KILLED = (
-    "expected its process to end by itself, got it killed, as for want of memory or time: enter the same command again, which "
-    "runs what is missing"
+    "expected its process to end by itself, got it killed, as for want of memory or time: enter the same command "
+    "again, which runs what is missing"
 )
 FINISHED, BEFORE, INAPPLICABLE, FAILED = "finished", "finished before", "not applicable", "failed"
 
