@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 PASSWORD = "MLFLOW_AUTH_ADMIN_PASSWORD"  # noqa: S105
 USERS = Path(__file__).with_name("users.ini")
@@ -31,7 +32,7 @@ def main() -> None:
     asked = _asked()
     folder = Path(asked.folder).absolute()
     if not os.environ.get(PASSWORD) and not (folder / "users.db").exists():
-        sys.exit(f"error: expected {PASSWORD} in the environment, got none: set it to at least 12 characters")
+        _leave(f"expected {PASSWORD} in the environment, got none: set it to at least 12 characters")
     os.umask(0o066)  # for nobody else to read
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with _postgresql(folder, asked.database_port) as environment:
@@ -94,13 +95,18 @@ def _postgresql(folder: Path, port: int) -> Iterator[dict[str, str]]:
         }
 
 
+def _leave(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
 def _programs() -> Path:
     """Where PostgreSQL's are: Debian keeps them off the path."""
     if on_path := shutil.which("initdb"):
         return Path(on_path).parent
     debian = list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not debian:
-        sys.exit("error: expected PostgreSQL, got none: install it, as by apt-get install postgresql")
+        _leave("expected PostgreSQL, got none: install it, as by apt-get install postgresql")
     return max(debian, key=lambda path: float(path.parts[4])).parent
 
 
@@ -124,7 +130,7 @@ def _wait(server: subprocess.Popen[bytes], port: int) -> None:
             if tried.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.1)
-    sys.exit(f"error: expected PostgreSQL to start at port {port}, got: see above; choose another --database-port")
+    _leave(f"expected PostgreSQL to start at port {port}, got: see above; choose another --database-port")
 
 
 if __name__ == "__main__":

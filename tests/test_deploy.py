@@ -44,5 +44,5 @@ def test_compose_accepts_its_file() -> None:
 def test_the_script_asks_for_a_password_before_it_makes_anything(tmp_path: Path) -> None:
     command = [sys.executable, ROOT / "deploy" / "tracking.py", tmp_path / "kept"]
     refused = subprocess.run(command, env={"PATH": "/usr/bin"}, capture_output=True, text=True)
-    assert refused.returncode != 0 and not (tmp_path / "kept").exists()
+    assert refused.returncode == 2 and not (tmp_path / "kept").exists()
     assert refused.stderr.startswith("error: expected MLFLOW_AUTH_ADMIN_PASSWORD in the environment, got none: set it")
