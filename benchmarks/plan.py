@@ -1,10 +1,11 @@
 """What a grid of strategies, attacks, data sets and seeds takes on so many nodes: hours, and what they cost.
 
-python -m benchmarks.plan --data faces:0.2:80 cifar10:30:7200 --nodes 1 16 --cores 16 --price 0.8
+python -m benchmarks.plan --data faces:0.5:60 cifar10:9:80000 --nodes 1 16 --cores 16 --price 0.8
+python -m benchmarks.plan --forward resnet:55:47:100 preact_resnet18:32:32:10
 
-Each data set is NAME:PASS:TRAINING, in seconds of one core: what `seconds/forward` of a sweep is, one forward pass over
-the clean validation images, and the training of one BadNet. docs/how_to/plan.md says what goes into it, and how far off
-it is.
+Each data set is NAME:PASS:TRAINING, in seconds of one core: one forward pass over the clean validation images, and the
+training of one BadNet. `--forward` prints what such a pass takes, for 1,000 images. docs/how_to/plan.md says what goes
+into it, and how far off it is.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+
+from fineprune.launchers.job import THREADS
 
 STUDY = Path(__file__).parents[1] / "docs" / "science" / "study" / "resnet" / "results.csv"
 BACKWARD = 2  # forward passes that a backward pass takes as long as
@@ -74,10 +79,29 @@ def hours(data: Sequence[Data], asked: argparse.Namespace, costs: Mapping[str, f
     return result
 
 
+def seconds_of(network: str) -> float:
+    """Seconds of one core for a pass of 1,000 images through NAME:HEIGHT:WIDTH:CLASSES; other work does not count."""
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    import numpy as np
+
+    from fineprune.badnets.source import ARCHITECTURES
+
+    name, *sizes = network.split(":")
+    height, width, classes = map(int, sizes)
+    model = ARCHITECTURES[name]((height, width, 3), classes)
+    images = np.random.default_rng(0).random((256, height, width, 3), np.float32)
+    model.predict(images, verbose=0)  # which traces it
+    start = time.process_time()
+    model.predict(images, verbose=0)
+    return round((time.process_time() - start) / len(images) * 1000, 2)
+
+
 def main() -> None:
     """Print one line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Data.read, nargs="+", required=True, metavar="NAME:PASS:TRAINING")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--data", type=Data.read, nargs="+", metavar="NAME:PASS:TRAINING")
+    what.add_argument("--forward", nargs="+", metavar="NAME:HEIGHT:WIDTH:CLASSES")
     parser.add_argument("--methods", nargs="+", default=METHODS, help="as the study calls them")
     parser.add_argument("--attacks", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=5)
@@ -88,9 +112,12 @@ def main() -> None:
     parser.add_argument(
         "--store", type=float, default=0.0, help="runs a second that it takes, as benchmarks.store has it"
     )
-    parser.add_argument("--rest", type=float, default=12.0, help="seconds of a sweep besides its method (%(default)s)")
+    parser.add_argument("--rest", type=float, default=4.0, help="seconds of a sweep besides its method (%(default)s)")
     asked = parser.parse_args()
-    print(json.dumps({"error_of_passes": error()} | hours(asked.data, asked, passes()[asked.methods].to_dict())))
+    if asked.forward:
+        print(json.dumps({network: seconds_of(network) for network in asked.forward}))
+    else:
+        print(json.dumps({"error_of_passes": error()} | hours(asked.data, asked, passes()[asked.methods].to_dict())))
 
 
 if __name__ == "__main__":
