@@ -3,6 +3,7 @@
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -110,5 +111,6 @@ def _ports(count: int) -> list[int]:
 
 
 if __name__ == "__main__":  # python -m clusters.slurm COMMAND runs it in one
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with running() as found:
         sys.exit(subprocess.run(sys.argv[1:], env=found).returncode)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 SCRIPT = Path(__file__).parents[3] / "deploy" / "tracking.py"
 PASSWORD = "not-to-be-seen"  # noqa: S105
-SECONDS = 120  # for a server to start, beside other tests
+SECONDS = 240  # for a server to start, beside other tests
 
 
 def missing() -> str:
