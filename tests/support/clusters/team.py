@@ -84,8 +84,8 @@ def running(more: Mapping[str, str] | None = None) -> Iterator[Server]:
         folder = Path(made)
         folder.chmod(0o711)
         server = Server(folder, more or {})
-        server.start()
         try:
+            server.start()
             yield server
         finally:
             server.kill()
