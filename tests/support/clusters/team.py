@@ -58,7 +58,7 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5):
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=60):
                 return True
         except urllib.error.HTTPError:
             return True
