@@ -13,7 +13,7 @@ from unicodedata import category
 
 # In an address: the user and the password before the host, or a parameter. Bounded, since a hostile text may be long.
 SECRET = re.compile(
-    r"(?<=://)(?!/)\S{1,300}@|(?<=[?&])(password|passwd|pwd|secret|\w{0,30}token)=[^&\s]+", re.IGNORECASE
+    r"(?<=://)(?!/)\S{1,300}@|(?<=[?&])(\w{0,30}(?:password|passwd|pwd|secret|token))=[^&\s]+", re.IGNORECASE
 )
 
 

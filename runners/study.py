@@ -129,7 +129,10 @@ def study(settings: DictConfig, folder: Path) -> None:
     tracking = [setting for setting in shlex.split(more) if setting.startswith("tracking")]
     comparison = Part("compare", [f"grid={planned.name}", f"hydra.run.dir={folder}", *tracking])
     ended.append(Ran(comparison, run(comparison.runner, *comparison.overrides)))
-    print(f"{planned.name}: {grids.summary(job for one in ended for job in one.jobs)}")
+    jobs = [job for one in ended for job in one.jobs]
+    print(f"{planned.name}: {grids.summary(jobs)}")
+    if unlogged := grids.not_logged(jobs, folder, tracking):
+        print(unlogged, file=sys.stderr)
     for one in ended:
         for failure in one.failures:
             print(f"failed: {one.part}: {failure}", file=sys.stderr)

@@ -42,8 +42,7 @@ def sweep(settings: DictConfig, folder: Path) -> grids.Ended:
         ended = grids.Ended(grids.INAPPLICABLE, f"not applicable: {plain(reason)}")
         if not in_grid:
             print(ended.headline)
-        command_line.publish(parts.tracking, folder)
-        return ended
+        return replace(ended, logged=command_line.publish(parts.tracking, folder))
     result = measure(planned, settings, parts, record, folder)
     ended = grids.Ended(headline=headline.text(result), doubts=planned.doubts)
     if settings.quiet and not in_grid:
@@ -52,8 +51,7 @@ def sweep(settings: DictConfig, folder: Path) -> grids.Ended:
         run_folder.show(result, terminal := console())
         terminal.print(f"table, plot and pruned nets: {folder}", soft_wrap=True)
         terminal.print(f"plot: {folder / 'curve.png'}", soft_wrap=True)
-    command_line.publish(parts.tracking, folder)
-    return ended
+    return replace(ended, logged=command_line.publish(parts.tracking, folder))
 
 
 def planned_by(settings: DictConfig, parts: Experiment) -> Plan:

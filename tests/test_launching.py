@@ -1,5 +1,7 @@
 """Jobs that are handed over: what is stopped is stopped for all of them, and at once."""
 
+import os
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -9,7 +11,7 @@ from hydra.core.utils import JobReturn
 from fineprune.errors import ConfigError
 from fineprune.launchers.job import THREADS, Handed, Jobs, Run, SideBySide, killed
 from fineprune.launchers.ray import Ray
-from fineprune.launchers.submitit import SubmititSlurm
+from fineprune.launchers.submitit import SubmititSlurm, to_its_limit
 
 
 def test_what_is_handed_over_while_the_others_end_ends_too() -> None:
@@ -59,3 +61,19 @@ def test_a_job_of_a_cluster_has_as_many_threads_as_cores(monkeypatch: pytest.Mon
         assert count == 20 and all(environment[name] == "3" for name in THREADS)
     assert SubmititSlurm(n_jobs=4).shared(20)[0] == 4
     assert Ray(cpus_per_task=1_000).shared(20)[0] == 1
+
+
+def test_slurm_s_word_that_a_job_s_time_is_nearly_up_breaks_no_sweep() -> None:
+    class Sweep:
+        def run(self, number: int, overrides: Sequence[str]) -> JobReturn:
+            os.kill(os.getpid(), signal.SIGUSR2)
+            return killed(overrides)
+
+    def raise_an_error(*_: object) -> None:
+        raise RuntimeError  # as submitit does
+
+    before = signal.signal(signal.SIGUSR2, raise_an_error)
+    try:
+        assert to_its_limit(Sweep(), 0, ["seed=0"]).overrides == ["seed=0"]  # type: ignore[arg-type]
+    finally:
+        signal.signal(signal.SIGUSR2, before)

@@ -28,7 +28,7 @@ import fineprune
 from fineprune import launchers, plugins
 from fineprune.config import grids, mistakes
 from fineprune.config import help as help_of
-from fineprune.config.choices import CONF, command
+from fineprune.config.choices import CONF
 from fineprune.config.instantiate import check_no_password
 from fineprune.config.overrides import readable
 from fineprune.config.start import load_tensorflow
@@ -167,14 +167,18 @@ def _load_tensorflow(quietly: bool) -> None:
         load_tensorflow()
 
 
-def publish(tracking: Tracking, folder: Path) -> None:
-    """Log what the record in `folder` says. Only warn if the log takes nothing: the results are in the folder."""
+def publish(tracking: Tracking, folder: Path) -> bool:
+    """Log what the record in `folder` says, and return whether the log took it.
+
+    Only warn if it took nothing: the results are in the folder. The end of a grid says how to log those of all jobs.
+    """
     try:
         tracking.publish(folder)
     except TrackingError as reason:
-        where = [text for text in HydraConfig.get().overrides.task if text.startswith("tracking.")]
-        later = command("publish", str(folder), *where)
-        print(f"warning: not logged yet, {plain(reason)}. The results are whole: later, {later}", file=sys.stderr)
+        later = f". The results are whole: later, {grids.publication(folder, HydraConfig.get().overrides.task)}"
+        print(f"warning: not logged yet, {plain(reason)}{'' if grids.Grid.current() else later}", file=sys.stderr)
+        return False
+    return True
 
 
 def _in_grid(grid: grids.Grid, job: Job, settings: DictConfig, folder: Path) -> None:
@@ -189,7 +193,7 @@ def _in_grid(grid: grids.Grid, job: Job, settings: DictConfig, folder: Path) -> 
         with stage(f"{grids.progress(grid)}: {title}"), warnings.catch_warnings():
             warnings.simplefilter("ignore", Doubt)  # the end of the grid prints each once
             ended = job(settings, folder) or grids.Ended()
-        grid.note(number, ended.state, doubts=list(ended.doubts))
+        grid.note(number, ended.state, doubts=list(ended.doubts), logged=ended.logged)
         cost = "" if ended.state == grids.BEFORE else f", {time.monotonic() - started:.0f} s, {_near(folder)}"
         print(f"{title}: {ended.headline or ended.state}{cost}", flush=True)
     except Exception as error:

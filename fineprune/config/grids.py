@@ -30,19 +30,20 @@ from fineprune.errors import ConfigError, FinepruneError, plain
 from fineprune.files import write_json, write_text
 
 KILLED = (
-    "expected its process to end by itself, got it killed, as for want of memory: enter the same command again, which "
-    "runs what is missing"
+    "expected its process to end by itself, got it killed, as for want of memory or time: enter the same command "
+    "again, which runs what is missing"
 )
 FINISHED, BEFORE, INAPPLICABLE, FAILED = "finished", "finished before", "not applicable", "failed"
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a job ended: its state, its results on one line, and what makes them doubtful, one line each."""
+    """How a job ended: its state, its results on one line, what makes them doubtful, and whether it is logged."""
 
     state: str = FINISHED
     headline: str = ""
     doubts: Sequence[str] = ()
+    logged: bool = True
 
 
 class Grid:
@@ -155,6 +156,8 @@ class Multirun(Callback):
             print(f"next: {command}", flush=True)
         for doubt, count in Counter(doubt for job in grid.jobs() for doubt in job.get("doubts", ())).items():
             print(f"warning: in {count} of {len(grid.jobs())} jobs, {plain(doubt)}", file=sys.stderr)
+        if unlogged := not_logged(grid.jobs(), grid.folder, config.hydra.overrides.task):
+            print(unlogged, file=sys.stderr)
         for job in failed:
             print(f"failed: {job['title']}: {job['reason']}", file=sys.stderr)
         if failed:
@@ -186,6 +189,20 @@ def summary(jobs: Iterable[Mapping[str, Any]]) -> str:
     parts = [f"{states.count(FINISHED) + before} finished" + (f" ({before} of them before)" if before else "")]
     parts += [f"{other} not applicable"] if other else []
     return ", ".join([*parts, f"{failed} failed"])
+
+
+def publication(folder: Path, overrides: Iterable[str]) -> str:
+    """The command that logs what `folder` holds, to where `overrides` say."""
+    return command("publish", str(folder), *(text for text in overrides if text.startswith("tracking.")))
+
+
+def not_logged(jobs: Sequence[Mapping[str, Any]], folder: Path, overrides: Iterable[str]) -> str:
+    """A line on `jobs` that the store did not take, with the one command that logs them all; empty if it took all."""
+    unlogged = sum(not job.get("logged", True) for job in jobs)
+    if not unlogged:
+        return ""
+    later = publication(folder, overrides)
+    return f"warning: {unlogged} of {len(jobs)} jobs not logged yet. Their results are whole: later, {later}"
 
 
 def comparison(config: DictConfig, grid: Grid) -> str:

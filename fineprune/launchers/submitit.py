@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import signal
 import sys
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -106,9 +107,18 @@ class SubmititSlurm(OnCluster, Submitit):
         from submitit.core.utils import FailedJobError
 
         try:
-            return super().submitted(executor, jobs, number, overrides)
+            return executor.submit(to_its_limit, jobs, number, overrides)
         except FailedJobError as reason:
             raise ConfigError(f"expected Slurm to take the job, got: {line(reason)}; mend hydra.launcher") from reason
+
+
+def to_its_limit(jobs: Jobs, number: int, overrides: Sequence[str]) -> JobReturn:
+    """Run the job of that number until it ends, or is killed.
+
+    Slurm announces by a signal that it will be, at which submitit would raise an error within the sweep.
+    """
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    return jobs.run(number, overrides)
 
 
 def _returned(job: Job[JobReturn], overrides: Sequence[str], stopped: Event) -> JobReturn:

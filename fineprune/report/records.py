@@ -90,6 +90,11 @@ def read(folder: Path) -> Record:
     return record
 
 
+def folders(folder: Path) -> list[Path]:
+    """The run folders in `folder`, which may be one itself, or a grid's or a study's; `folder` if there are none."""
+    return sorted(file.parent for file in folder.rglob(FILE)) or [folder]
+
+
 def _checked(stored: Any) -> Record:
     record = Record(**stored)
     if not re.fullmatch("[0-9a-f]{32}", record.key):

@@ -87,7 +87,13 @@ def open_run(client: MlflowClient, experiment: str, record: Record, process: str
 
 
 def complete(client: MlflowClient, experiment: str, record: Record, folder: Path) -> None:
-    """Log all that `record` and `folder` hold, unless the run is FINISHED, and set that status last."""
+    """Log all that `record` and `folder` hold, and set the status FINISHED last.
+
+    Nothing is logged if the run is FINISHED, or another is that did the same job of the grid, as where the command of
+    the grid was entered again before what it could not log was published.
+    """
+    if _done_by_another(client, experiment, record):
+        return
     run = open_run(client, experiment, record)
     if run.info.status != "FINISHED":
         try:
@@ -97,6 +103,11 @@ def complete(client: MlflowClient, experiment: str, record: Record, folder: Path
                 end_early(client, run.info.run_id, reason)
             raise
     _tidy(client, run)
+
+
+def _done_by_another(client: MlflowClient, experiment: str, record: Record) -> bool:
+    done = finished(client, experiment, record) if "grid" in record.tags else None
+    return done is not None and done.data.tags.get(KEY) != record.key
 
 
 def _log_all(client: MlflowClient, experiment: str, run: Run, record: Record, folder: Path) -> None:

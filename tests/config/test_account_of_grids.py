@@ -41,6 +41,18 @@ def test_how_far_a_grid_is(grid: Grid, clock: list[float]) -> None:
     assert grids.progress(grid) == "3 finished (1 of them before), 0 failed, 2 running, about 50 s left"
 
 
+def test_one_command_logs_what_the_store_did_not_take(grid: Grid, capsys: pytest.CaptureFixture[str]) -> None:
+    grid.begin(name="faces", varied=["seed"], jobs=3)
+    for job, logged in enumerate([True, False, False]):
+        grid.note(job, grids.FINISHED, logged=logged)
+    settings = compose(f"hydra.sweep.dir={grid.folder}", "tracking.experiment=mine", hydra_too=True)
+    grids.Multirun().on_multirun_end(settings)
+    assert capsys.readouterr().err == (
+        "warning: 2 of 3 jobs not logged yet. Their results are whole: later, "
+        f"python -m runners.publish {grid.folder} tracking.experiment=mine\n"
+    )
+
+
 def test_what_became_of_a_grid(grid: Grid, capsys: pytest.CaptureFixture[str]) -> None:
     grid.begin(name="faces", varied=["seed"], jobs=3)
     grid.note(0, "started", title="job 1 of 3: seed=0")

@@ -159,6 +159,7 @@ def test_what_a_stranger_s_file_says_cannot_steer_the_terminal() -> None:
         ("postgresql+psycopg://me:s3/c@ret@host/db", "postgresql+psycopg://***@host/db"),
         ("sqlite+pysqlcipher://:s3cret@/a.db", "sqlite+pysqlcipher://***@/a.db"),
         ("mysql://host/db?user=a&password=s3cret&b=1", "mysql://host/db?user=a&password=***&b=1"),
+        ("postgresql://host/db?sslpassword=s3cret&b=1", "postgresql://host/db?sslpassword=***&b=1"),
         ("http://host/?access_token=s3cret", "http://host/?access_token=***"),
         ("sqlite:////home/me@here/mlflow.db", "sqlite:////home/me@here/mlflow.db"),
         ("me@here and http://host:80/a", "me@here and http://host:80/a"),

@@ -15,7 +15,7 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-NOT_SETTINGS = ("-m", "--help", "RUN_FOLDER", "hydra")  # what is Hydra's own need not be installed
+NOT_SETTINGS = ("-m", "--help", "RUN_FOLDER", "GRID_FOLDER", "hydra")  # what is Hydra's own need not be installed
 
 
 def commands(start: str) -> Iterator[tuple[str, str]]:

@@ -184,3 +184,24 @@ def test_a_sweep_whose_server_is_away_is_published_later_once(folder: Path) -> N
     record = json.loads((out / "run.json").read_text())
     assert logged.data.metrics.items() >= record["metrics"].items()
     assert not (folder / "outputs").exists()
+
+
+def test_a_grid_whose_server_is_away_is_published_later_by_one_command(folder: Path) -> None:
+    grid = ["-m", "seed=0,1,2", *OWN, "hydra.sweep.dir=out", "grid=mine"]
+    away = run(folder, "sweep", *grid, "tracking.uri=http://127.0.0.1:9")
+    assert (away.status, summary(away)) == (0, "3 finished, 0 failed")
+    *each, last = away.err.splitlines()
+    assert len(each) == 3 and all(line.startswith("warning: not logged yet, expected an MLflow store") for line in each)
+    said, _, command = last.partition(" later, python -m runners.")
+    assert said == "warning: 3 of 3 jobs not logged yet. Their results are whole:"
+    (folder / "out" / "1" / "performance.csv").rename(folder / "aside.csv")
+    runner, where, *_ = shlex.split(command)  # the server stays away: into the file
+    torn = run(folder, runner, where)
+    assert torn.status == 2 and torn.out.endswith("experiment fineprune: 2 of 3 runs\n")
+    assert torn.err.startswith("error: expected performance.csv in out/1, where run.json names it, got no such file")
+    (folder / "aside.csv").rename(folder / "out" / "1" / "performance.csv")
+    whole = run(folder, runner, where)
+    assert (whole.status, whole.err) == (0, "") and whole.out.endswith("experiment fineprune: 3 of 3 runs\n")
+    assert sorted(logged.data.params["seed"] for logged in runs(folder)) == ["0", "1", "2"]
+    again = run(folder, "sweep", *grid)
+    assert (again.status, summary(again)) == (0, "3 finished (3 of them before), 0 failed")

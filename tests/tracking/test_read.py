@@ -48,7 +48,7 @@ def log(
     steps: Mapping[str, Sequence[float | None]] = STEPS,
     amount: str = "",
 ) -> None:
-    tags = {"strategy": strategy, "attack": "hat", "grid": grid, "identity": strategy + seed}
+    tags = {"strategy": strategy, "attack": "hat", "grid": grid, "identity": strategy + seed + amount}
     tags |= {"amount": amount} if amount else {}
     point = {"at_2_percent/fraction_pruned": 0.5, "at_2_percent/hat/goodnet_asr": 0.25, "badnet/hat/asr": 0.9}
     params = {"seed": seed, "budgets": "[0.02]"}

@@ -270,6 +270,21 @@ def test_published_twice_at_once_it_is_there_once(
     assert len(client.search_logged_models([experiment])) == 1
 
 
+def test_of_two_runs_that_did_the_same_job_of_a_grid_one_is_logged(
+    tracking: MlflowTracking, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "anew").mkdir()
+    swept(folder)
+    anew = swept(tmp_path / "anew")  # by the same command, before the first was published
+    alone = replace(opened(), tags={key: tag for key, tag in opened().tags.items() if key != "grid"})
+    for made in (tmp_path / "anew", folder):
+        tracking.publish(made)
+    assert [run.data.tags[publish.KEY] for run in runs(tracking)] == [anew.key]
+    swept(folder, alone)
+    tracking.publish(folder)
+    assert {run.data.tags[publish.KEY] for run in runs(tracking)} == {anew.key, alone.key}
+
+
 @pytest.mark.parametrize("cut", [False, True])
 def test_a_run_taken_for_dead_that_is_published_after_all_shows_no_failure(
     cut: bool, tracking: MlflowTracking, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -504,7 +519,8 @@ def test_eight_processes_on_a_fresh_store_at_once_lose_nothing(fresh: MlflowTrac
         made.mkdir()
         values = [number + step / 1000 for step in range(300)]
         steps = {f"split_{n}/rate": values for n in range(6)}
-        record = swept(made, replace(opened(), name=f"run {number}"), steps)
+        tags = {**opened().tags, "identity": f"of run {number}"}
+        record = swept(made, replace(opened(), name=f"run {number}", tags=tags), steps)
         expected[record.name] = list(enumerate(values))
         program = (
             "from pathlib import Path; from fineprune.report import records\n"

@@ -3,8 +3,10 @@
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -106,3 +108,9 @@ def _ports(count: int) -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [each.getsockname()[1] for each in sockets]
+
+
+if __name__ == "__main__":  # python -m clusters.slurm COMMAND runs it in one
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with running() as found:
+        sys.exit(subprocess.run(sys.argv[1:], env=found).returncode)
