@@ -28,9 +28,9 @@ READERS = {KERAS_ARCHIVE: "keras archive", JSON: "json", SAVED_MODEL: "saved mod
 def load_model(path: str | Path, weights: str | Path | None = None, output: str | None = None) -> keras.Model:
     """The network in the file `path`: HDF5 or an archive of Keras's, or an architecture in JSON.
 
-    `weights` are of another file, and replace its own, or those beside it; `output` names one of several outputs. Raises ModelError where a
-    file holds no network, names a layer that could carry code, asks for more than `limits` says, or does not fit
-    together.
+    `weights` are of another file, and replace its own, or those beside it; `output` names one of several outputs.
+    Raises ModelError where a file holds no network, names a layer that could carry code, asks for more than `limits`
+    says, or does not fit together.
     """
     file = NetworkFile(path, "a network")
     return file.model(None if weights is None else opened(weights, "weights", file.places), output)

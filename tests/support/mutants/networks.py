@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import tf_keras as keras
-from mutants.images import CLASSES, LABELS, PIXELS
 from numpy.typing import NDArray
 from pytorch.files import tensors, write_legacy, write_zip
 from safetensors.numpy import save_file
@@ -16,6 +15,7 @@ import fineprune
 from fineprune.files import save_model
 from fineprune.testing.networks import seeded
 from fineprune.untrusted import network_files
+from mutants.images import CLASSES, LABELS, PIXELS
 
 WEIGHTS = ("pytorch zip", "pytorch legacy", "safetensors")  # alone, without a network
 
