@@ -154,6 +154,10 @@ WRONG = {
     "=3": "expected settings as KEY=VALUE, got '=3': --help lists them",
     "~finetune": "expected settings as KEY=VALUE, got '~finetune': --help lists them",
     "--fast": "expected settings as KEY=VALUE, got '--fast': --help lists them",
+    "badnet.model=netz_\udcfc.h5": (
+        "expected settings in UTF-8, as files of settings are written, got 'badnet.model=netz_\\udcfc.h5': rename the "
+        "file"
+    ),
 }
 
 

@@ -5,6 +5,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -89,4 +90,6 @@ def count(kind: str, first: str, last: str) -> None:
 
 
 if __name__ == "__main__":
-    {"make": make, "open": open_all, "count": count}[sys.argv[1]](*sys.argv[2:])
+    what, *given = sys.argv[1:]
+    commands: dict[str, Callable[..., None]] = {"make": make, "open": open_all, "count": count}
+    commands[what](*given)
