@@ -1,4 +1,4 @@
-"""Networks whose channels come first, which TensorFlow cannot run on a CPU, turned into those whose channels come last.
+"""Networks whose channels come first, which TensorFlow runs on some CPUs alone, put as those whose channels come last.
 
 No weight changes, since kernels are stored alike: only settings do, and a flattening gets the order that it had.
 """

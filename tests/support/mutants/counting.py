@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 PATHS = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])
-BATCH = 500
+BATCH = 2000
 WELL = {"opened", "refused"}
 CAUGHT = "caught by vetting"
 

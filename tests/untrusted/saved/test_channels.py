@@ -1,4 +1,4 @@
-"""Networks whose channels come first are read as what TensorFlow can run: with channels last, and the same scores."""
+"""Networks whose channels come first are read as those with channels last, which give the same scores."""
 
 from collections.abc import Callable
 from pathlib import Path
