@@ -97,7 +97,11 @@ def _parsed(setting: str) -> Override | None:
 
 def _check_choice(key: str, value: Any) -> None:
     """Raise ConfigError where `key` is a group, and `value` cannot be the name of a choice."""
-    if not key.startswith("hydra") and (CONF / key).is_dir():
+    try:
+        is_group = not key.startswith("hydra") and (CONF / key).is_dir()
+    except OSError:  # of a name that is too long for any
+        return
+    if is_group:
         for choice in value.list if isinstance(value, ChoiceSweep) else [value]:
             if choice is None or isinstance(choice, bool | int | float) or str(choice).endswith(".yaml"):
                 check(key, "null" if choice is None else str(choice).lower(), choices(key))

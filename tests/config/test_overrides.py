@@ -168,6 +168,11 @@ def test_a_mistake_is_one_line_of_ours(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_name_that_no_file_can_have_is_a_setting_as_any() -> None:
+    long = f"data.poisoned.{'p' * 300}=a.h5"
+    assert readable([long]) == [long]
+
+
 def test_a_choice_that_is_none_is_refused_in_a_grid_too() -> None:
     with pytest.raises(ConfigError, match=f"expected finetune to be one of {listed('finetune')}, got 'null'"):
         readable(["-m", "finetune=clean,null"])

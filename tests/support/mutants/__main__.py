@@ -12,6 +12,7 @@ from typing import Any
 
 from mutants import counting, images, mutant
 
+MEMORY = 2**32  # which a mutant can ask for where no other process reads it
 MEGABYTES = 300
 SECONDS = 5  # of computing
 TO_SWEEP = 60
@@ -41,7 +42,10 @@ def read_here() -> None:
     def vet_here(kind: str, path: Path, error: type, what: str, *reading: Any) -> dict[str, list[vetting.VettedArray]]:
         file = vetting.Unnamed()
         handover = vetting.Handover(file.opened, str(path))
-        reader.READERS[kind](str(path), what, handover, *reading)
+        try:
+            reader.READERS[kind](str(path), what, handover, *reading)
+        except MemoryError as reason:  # which that process reports in the same way
+            raise error("expected less memory to do") from reason
         return vetting._received({"arrays": handover.places}, file, error)
 
     vet = vetting.vet
@@ -56,6 +60,7 @@ def open_all(kind: str, how: str, original: str, path: str, first: str, last: st
 
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     opened = of(kind).opener(kind)
     opened(Path(original))
     if how == "here":
