@@ -37,8 +37,8 @@ def come_first(config: Any) -> bool:
             return True
         case dict():
             return any(map(come_first, config.values()))
-        case list():
-            return any(map(come_first, config))
+        case list():  # of layers, it counts how often it is iterated over
+            return any(come_first(config[place]) for place in range(len(config)))
     return False
 
 
