@@ -52,7 +52,7 @@ def deepid(seed: int = 0, classes: int = 20) -> keras.Model:
     return seeded(architectures.deepid((55, 47, 3), classes), seed)
 
 
-class OfItsOwn(keras.Model):
+class OfItsOwn(keras.Model):  # type: ignore[misc]  # it has no types
     """A network that Keras cannot describe layer by layer."""
 
     def __init__(self) -> None:
