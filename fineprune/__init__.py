@@ -27,6 +27,8 @@ __version__ = "0.1.0"
 for _name, _value in {
     "TF_USE_LEGACY_KERAS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    # Of a GPU's memory as much as is needed, so that jobs at a time, and other people, can share it.
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     # What a server says would reach the terminal as it is, and with an address its password.
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",

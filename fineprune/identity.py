@@ -22,7 +22,7 @@ DECIDING = (
     "sweeping",
     "training",
 )
-PLACES = ("badnet.cache", "data.root", "grid", "tracking")
+PLACES = ("badnet.cache", "data.cache", "data.root", "grid", "tracking")
 OUTPUT = ("quiet",)
 
 Source = Callable[[str], str | None]

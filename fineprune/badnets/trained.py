@@ -7,9 +7,10 @@ import json
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
@@ -17,7 +18,7 @@ import tf_keras as keras
 from filelock import FileLock
 from pydantic import BaseModel, ValidationError
 
-from fineprune.attacks.base import Attack
+from fineprune.attacks.base import Attack, Trigger
 from fineprune.attacks.poisoning import PoisonedSplit
 from fineprune.badnets.source import BadNet, FromFile, Source, architecture_named, build, shape_of
 from fineprune.badnets.training import measure, train
@@ -111,7 +112,7 @@ class Trained(Source):
                     f"expected images of {name} as those of train, {data.train.shape} of {classes} classes, "
                     f"got {split.shape} of {split.classes}: take splits of one data set"
                 )
-        poisoned = {name: PoisonedSplit(data.clean_test, trigger, classes) for name, trigger in attack.measured.items()}
+        poisoned = _poisoned(_Stamped.by(attack, data.clean_test, classes))
         return data.train, replace(data, poisoned={**data.poisoned, **poisoned})
 
     def _settings(self, train: Split, attack: Attack, seed: int) -> dict[str, Any]:
@@ -158,6 +159,28 @@ class Trained(Source):
             "sha256": digest(path),
         }
         write_json(path.with_suffix(".json"), card)
+
+
+@dataclass(frozen=True)
+class _Stamped:
+    """What poisoned images are made of; two are equal if the images would be."""
+
+    source: Split
+    classes: int
+    settings: str
+    triggers: Mapping[str, Trigger] = field(compare=False)
+
+    @classmethod
+    def by(cls, attack: Attack, source: Split, classes: int) -> Self:
+        """The images of `source` with the triggers that a network under `attack` is measured on."""
+        triggers = attack.measured
+        settings = {name: [repr(type(trigger)), trigger.settings()] for name, trigger in triggers.items()}
+        return cls(source, classes, json.dumps(settings), triggers)
+
+
+@lru_cache(maxsize=1)  # jobs of a grid mostly measure the same images, which are stamped once
+def _poisoned(of: _Stamped) -> dict[str, PoisonedSplit]:
+    return {name: PoisonedSplit(of.source, trigger, of.classes) for name, trigger in of.triggers.items()}
 
 
 def _measured_splits(data: Data, attack: Attack) -> dict[str, Split]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from fineprune.checks import Count, Deviations, Levels, Natural, Scale, Seed, Share, checked
-from fineprune.data.faces import SplitName, draw_faces
+from fineprune.data.faces import SplitName
+from fineprune.data.faces.kept import kept_faces
 from fineprune.data.files import FileSplit, H5Split, NpzSplit
 from fineprune.data.from_files import Files, reading, scaling, with_share
+from fineprune.data.scaling import Scaling
 from fineprune.data.split import ArraySplit, Data
-from fineprune.progress import stage
 
 
 def _of_files(kind: type[FileSplit]) -> Callable[..., Data]:
@@ -61,14 +63,21 @@ def synthetic_faces(
     clean_test: Count,
     seed: Natural,
     pixel_scale: Scale,
+    cache: str | None = None,
     mean: Levels | None = None,
     std: Deviations | None = None,
 ) -> Data:
-    """Generated faces: `train`, `clean_valid` and `clean_test` are images per identity."""
+    """Generated faces: `train`, `clean_valid` and `clean_test` are images per identity, kept in a folder `cache`."""
     becomes = scaling(pixel_scale, mean, std)
     becomes.check(3)
-    sizes: dict[SplitName, int] = {"train": train, "clean_valid": clean_valid, "clean_test": clean_test}
-    with stage("drawing faces"):
-        drawn = {key: draw_faces(identities, size, key, seed) for key, size in sizes.items()}
-    splits = {key: ArraySplit(faces.pixels, faces.labels, becomes, faces.landmarks) for key, faces in drawn.items()}
-    return Data(name, splits["clean_valid"], splits["clean_test"], train=splits["train"])
+    valid, test, training = (
+        _faces(cache, identities, size, split, seed, becomes)
+        for split, size in {"clean_valid": clean_valid, "clean_test": clean_test, "train": train}.items()
+    )
+    return Data(name, valid, test, train=training)
+
+
+@lru_cache(maxsize=9)  # the splits of three seeds, which the runs of a grid share: 180 MB at the default size
+def _faces(folder: str | None, identities: int, each: int, split: SplitName, seed: int, becomes: Scaling) -> ArraySplit:
+    faces = kept_faces(Path(folder) if folder else None, identities, each, split, seed)
+    return ArraySplit(faces.pixels, faces.labels, becomes, faces.landmarks)

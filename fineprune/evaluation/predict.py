@@ -35,7 +35,8 @@ def predict_steps(
     """
     gated = GatedNetwork(network, steps)
     with one_a_core() as cores, ThreadPoolExecutor(cores) as threads:
-        evaluators = [fastest(gated) for _ in range(cores)]
+        kind = fastest(gated, lambda: gated.shared(next(next(iter(splits.values())).blocks())[1]))
+        evaluators = [kind(gated) for _ in range(cores)]
 
         def labels(split: Split) -> Iterator[ClassLabels]:
             with prefetched(split.blocks()) as blocks:

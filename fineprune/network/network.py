@@ -30,6 +30,7 @@ class Network(Places):
 
     def __init__(self, model: keras.Model) -> None:
         super().__init__(graph.flat(model))
+        self._reaching: dict[str, Callable[..., tf.Tensor]] = {}
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -84,11 +85,17 @@ class Network(Places):
 
     def maps(self, layer: str, split: Split) -> Iterator[Images]:
         """The outputs of `layer`, (rows, …, channels), on the images of `split`, block by block."""
-        tensor = graph.outputs(self._call(layer))[0]
-        forward = tf.function(keras.Model(self.model.inputs, tensor), reduce_retracing=True)
+        reach = self._reach(layer)
         for _, images in split.blocks():
             passes.add(forward=len(images))
-            yield forward(tf.constant(images), training=False).numpy()
+            yield reach(tf.constant(images), training=False).numpy()
+
+    def _reach(self, layer: str) -> Callable[..., tf.Tensor]:
+        """The network up to `layer`, traced once."""
+        if layer not in self._reaching:
+            tensor = graph.outputs(self._call(layer))[0]
+            self._reaching[layer] = tf.function(keras.Model(self.model.inputs, tensor), reduce_retracing=True)
+        return self._reaching[layer]
 
     def activations(
         self, layer: str, split: Split, reduce: Callable[[Images], NDArray[Any]] | None = None

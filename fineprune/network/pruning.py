@@ -47,7 +47,7 @@ class Hold(keras.constraints.Constraint):  # type: ignore[misc]
 
 def pruned(network: Places, step: Step) -> keras.Model:
     """The pruned net that `step` makes of `network`: of Keras's own layers, which hold no code, and saved as such."""
-    model = graph.clone(network.model, rebuilt([step], network))
+    model = copied(network, lacking([step], network))
     for layer, weights in new_weights(network, step).items():
         model.get_layer(layer).set_weights(weights)
     inserted: dict[str, list[Callable[[Any], Any]]] = {}
@@ -74,10 +74,15 @@ def new_weights(network: Places, step: Step) -> dict[str, list[Array]]:
     return new
 
 
-def rebuilt(steps: Collection[Step], network: Places) -> dict[str, dict[str, Any]]:
-    """What has to change in the configs of layers before `steps` can be applied: a γ to scale, where there is none."""
+def lacking(steps: Collection[Step], network: Places) -> frozenset[str]:
+    """The layers that `steps` scale, but which have no γ to be scaled."""
     scaled = {layer for step in steps for layer in step.of(Scale)}
-    return {layer: {"scale": True} for layer in scaled if not network.model.get_layer(layer).scale}
+    return frozenset(layer for layer in scaled if not network.model.get_layer(layer).scale)
+
+
+def copied(network: Places, gain: Collection[str]) -> keras.Model:
+    """A copy of the network in which the layers `gain` have a γ of 1."""
+    return graph.clone(network.model, {layer: {"scale": True} for layer in gain})
 
 
 def with_gamma(norm: Any, weights: Sequence[Array]) -> list[Array]:

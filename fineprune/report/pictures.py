@@ -92,23 +92,24 @@ def _groups(sweep: Sweep, point: str, step: int) -> list[_Group]:
 
 
 def _name_classes(axes: Axes, group: _Group, rows: NDArray[np.intp]) -> None:
-    """Write the classes of the images `rows` above them, a line for each kind of class."""
-    for line, (name, classes) in enumerate(reversed(list(group.classes.items()))):
-        texts = {-0.5: name}
-        width = group.split.shape[1]
-        for place, row in enumerate(rows):
-            texts[place * (width + 2) + (width - 1) / 2] = "?" if classes is None else str(classes[row])
-        for x, text in texts.items():
-            axes.annotate(
-                text,
-                (x, 1),
-                (-4 if x < 0 else 0, 3 + LINE * line),
-                xycoords=axes.get_xaxis_transform(),
-                textcoords="offset points",
-                ha="right" if x < 0 else "center",
-                fontsize=9,
-                in_layout=x < 0,  # the others lie within the images and the title's pad
-            )
+    """Write the classes of the images `rows` above them, and what classes they are before the first."""
+    width = group.split.shape[1]
+    texts = {-0.5: "\n".join(group.classes)}
+    for place, row in enumerate(rows):
+        names = ("?" if classes is None else str(classes[row]) for classes in group.classes.values())
+        texts[place * (width + 2) + (width - 1) / 2] = "\n".join(names)
+    for x, text in texts.items():
+        axes.annotate(
+            text,
+            (x, 1),
+            (-4 if x < 0 else 0, 3),
+            xycoords=axes.get_xaxis_transform(),
+            textcoords="offset points",
+            ha="right" if x < 0 else "center",
+            fontsize=9,
+            linespacing=LINE / 9 / 1.2,
+            in_layout=x < 0,  # the others lie within the images and the title's pad
+        )
 
 
 def _some(rows: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -18,7 +18,7 @@ from fineprune.data.split import CLEAN_TEST, CLEAN_VALID
 from fineprune.files import csv, save_model, write_json, write_text
 from fineprune.report import headline, tables
 from fineprune.report.channels import channels
-from fineprune.report.curve import curve, layer_bars, save_figure
+from fineprune.report.curve import PRINT, SCREEN, curve, layer_bars, save_figure
 from fineprune.report.pictures import failures
 from fineprune.report.records import SUMMARY, Record, now
 from fineprune.report.terminal import console
@@ -35,16 +35,22 @@ def write(sweep: Sweep, folder: Path, title: str, about: Mapping[str, Any]) -> l
     texts = {"performance.csv": csv(sweep.table), "layers.csv": csv(sweep.layers)}
     texts |= {"aftermath.csv": csv(sweep.aftermath)} if sweep.outcomes else {}
     texts["table.txt"] = printed(sweep)
+    # A PDF takes longer than all else of a picture: there is one of what goes into papers.
     figures = {
-        "curve": curve(sweep, title),
-        "channels": channels(sweep),
-        "failures": failures(sweep),
-        "layers": layer_bars(sweep.layers),
+        "curve": (curve(sweep, title), PRINT),
+        "channels": (channels(sweep), SCREEN),
+        "failures": (failures(sweep), SCREEN),
+        "layers": (layer_bars(sweep.layers), SCREEN),
     }
     nets = {f"{name}.h5": net for name, net in sweep.nets.items() if name != names.BADNET}
     for name, text in texts.items():
         write_text(folder / name, text)
-    pictures = [file.name for name, figure in figures.items() if figure for file in save_figure(figure, folder / name)]
+    pictures = [
+        file.name
+        for name, (figure, formats) in figures.items()
+        if figure is not None
+        for file in save_figure(figure, folder / name, formats)
+    ]
     for name, net in nets.items():
         save_model(net, folder / name)
     write_json(folder / SUMMARY, summary(sweep, about))

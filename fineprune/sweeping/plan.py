@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from fineprune.aftermath import Aftermath
@@ -97,7 +98,7 @@ def plan(
         steps = _steps(strategy, network, seen, data.poisoned)
     seconds = {"strategy": time.perf_counter() - start}
     with stage("timing a forward pass"):
-        seconds["forward"] = _seconds_forward(plausible.compiled(network), clean)
+        seconds["forward"] = _seconds_forward(network, clean)
     passes, ranked_at = {"strategy": listing}, strategy.ranked_at(network)
     return Plan(network, data, seen, steps, falls, finetuning, seed, seconds, doubts, passes, stages, ranked_at)
 
@@ -109,8 +110,10 @@ def _steps(strategy: Strategy, network: Network, clean: Split, poisoned: Mapping
     return listed(network, steps, type(strategy).__name__)
 
 
-def _seconds_forward(forward: plausible.Forward, split: Split) -> float:
+@lru_cache(maxsize=1)  # jobs of a grid mostly measure the same images
+def _seconds_forward(network: Network, split: Split) -> float:
     """The seconds of one plain forward pass over `split`, compilation excluded: the unit of what a sweep costs."""
+    forward = plausible.compiled(network)
     forward(next(split.blocks())[1])
     start = time.perf_counter()
     for _, images in split.blocks():

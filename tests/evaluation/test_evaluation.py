@@ -13,6 +13,7 @@ from samples import pictures, split
 from steps import keeping
 
 from fineprune.data.split import Split
+from fineprune.evaluation.gates import GatedNetwork
 from fineprune.evaluation.predict import predict, predict_steps
 from fineprune.network.network import Network
 from fineprune.network.step import Step
@@ -102,6 +103,26 @@ def test_new_weights_of_a_batchnorm(clean: Split) -> None:
     new = {name: other.get_layer(name).get_weights() for name in ("stem", "stem_norm", "outer_norm")}
     steps = [keeping({"stem": np.array([0, 1, 0, 1, 1, 1])}, new), keeping({"stem": np.ones(6)})]
     expect_equal(model, steps, clean)
+
+
+@pytest.mark.parametrize("between", [{}, {"hidden": np.zeros(8)}], ids=["the same layers", "others between"])
+def test_sweeps_one_after_the_other_share_the_cut_network_and_nothing_else(
+    model: keras.Model, clean: Split, between: dict[str, NDArray[np.float64]]
+) -> None:
+    network = Network(model)
+    new = {"conv_2": [weights * -1 for weights in model.get_layer("conv_2").get_weights()]}
+    ends_pruned = [keeping({"conv_2": [0, 1, 1, 0, 1, 1]}), keeping({"conv_2": np.zeros(6)}, new)]
+    begins_elsewhere = [keeping({"conv_2": [1, 0, 0, 1, 1, 1]}, new), keeping({"conv_2": np.ones(6)})]
+    for steps in (ends_pruned, [keeping(between)], begins_elsewhere, ends_pruned):
+        assert np.array_equal(fast(network, steps, clean), naive(network, steps, clean))
+
+
+def test_the_network_is_cut_anew_only_where_other_layers_are_edited(model: keras.Model) -> None:
+    network = Network(model)
+    first, again = (GatedNetwork(network, nested(network, "conv_2", seed)) for seed in (0, 1))
+    other = GatedNetwork(network, nested(network, "conv_1"))
+    assert first.suffix is again.suffix is not other.suffix
+    assert GatedNetwork(Network(model), nested(network, "conv_1")).suffix is not other.suffix
 
 
 MASK = st.lists(st.sampled_from([0, 1]), min_size=6, max_size=6)

@@ -1,5 +1,6 @@
 """Whatever the network and the steps: the fast labels are the plain ones, and the account of rounding holds."""
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -110,7 +111,38 @@ def one_by_one(layer: str, channels: int) -> list[Step]:
      ("conv_1", (20,), TensorFlowEvaluator), ("conv_4", (2, 2, 60, 80), TensorFlowEvaluator)],
 )  # fmt: skip
 def test_deepid_goes_the_fastest_way(layer: str, shape: tuple[int, ...], way: type) -> None:
-    assert type(fastest(GatedNetwork(Network(deepid()), [keeping({layer: np.zeros(shape)})]))) is way
+    gated = GatedNetwork(Network(deepid()), [keeping({layer: np.zeros(shape)})])
+    assert fastest(gated, lambda: pytest.fail("nothing needs to be measured")) is way
+
+
+KINDS = (IncrementalEvaluator, NumpyEvaluator, TensorFlowEvaluator)
+
+
+@pytest.mark.parametrize("best", KINDS)
+def test_beside_an_accelerator_the_way_is_measured(monkeypatch: pytest.MonkeyPatch, best: type) -> None:
+    monkeypatch.setattr(incremental, "accelerators", lambda: ["/physical_device:GPU:0"])
+    measured = []
+
+    def seconds(evaluator: TensorFlowEvaluator, images: Sequence[NDArray[np.float32]]) -> float:
+        measured.append((type(evaluator), len(images[0])))
+        return 0.1 if type(evaluator) is best else 0.2
+
+    monkeypatch.setattr(incremental, "seconds", seconds)
+    network, steps = Network(deepid()), [keeping({"fc_1": np.zeros(160)})]
+    gated = GatedNetwork(network, steps)
+    pixels = np.zeros((3, *network.input_shape), np.float32)
+    assert fastest(gated, lambda: gated.shared(pixels)) is best
+    assert measured == [(kind, 3) for kind in KINDS]
+
+
+def test_what_a_gpu_has_measured_are_the_plain_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No machine of ours has one: the name of a device that is not there changes the choice, not the computation."""
+    monkeypatch.setattr(incremental, "accelerators", lambda: ["/physical_device:GPU:0"])
+    expect_plain_labels(Network(tiny()), [keeping({"conv_2": [0, 1, 0, 1, 1, 1]})], split(pictures(23), 5))
+
+
+def test_memory_of_a_gpu_is_taken_as_it_is_needed() -> None:
+    assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
 
 
 def test_the_cut_is_behind_the_pooling_of_a_pruned_convolution() -> None:

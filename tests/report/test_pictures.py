@@ -1,7 +1,5 @@
 """The pages of pictures show the images that they are said to show, as they are."""
 
-from itertools import groupby
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -69,8 +67,8 @@ def test_at_each_point_what_the_goodnet_takes_for_the_target_and_what_it_rejects
 
 def written(axes: Axes) -> list[list[str]]:
     """The lines of texts above the images, from the upper one on, each from left to right."""
-    notes = sorted(axes.texts, key=lambda note: (-note.xyann[1], note.xy[0]))
-    return [[note.get_text() for note in line] for _, line in groupby(notes, key=lambda note: note.xyann[1])]
+    columns = [note.get_text().split("\n") for note in sorted(axes.texts, key=lambda note: note.xy[0])]
+    return [list(line) for line in zip(*columns, strict=True)]
 
 
 def test_above_each_image_stand_its_true_class_the_target_and_what_it_is_taken_for() -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -34,20 +33,21 @@ class Faces:
     labels: NDArray[np.int64]  # (n,), identity, from 0
     landmarks: NDArray[np.float32]  # (n, 4, 2): x, y in pixels of left eye, right eye, nose, mouth, as in the picture
 
+    @classmethod
+    def frozen(cls, *arrays: NDArray[Any]) -> Self:
+        """Faces of those arrays, which nobody can change from now on."""
+        for array in arrays:
+            array.flags.writeable = False
+        return cls(*arrays)
+
 
 @checked("")
 def draw_faces(identities: Count, per_identity: Count, split: SplitName, seed: Natural) -> Faces:
     """Draw `per_identity` images of each of the first `identities` people of the population `seed`.
 
     A person is determined by `seed` and its number, an image also by `split` and its place among the images
-    of that person; splits are independent draws. The arrays are cached, so they are read-only. A ConfigError
-    says which argument is wrong.
+    of that person; splits are independent draws. A ConfigError says which argument is wrong.
     """
-    return _draw(identities, per_identity, split, seed)
-
-
-@lru_cache(maxsize=9)  # the splits of three seeds, which the runs of a grid share: 180 MB at the default size
-def _draw(identities: int, per_identity: int, split: str, seed: int) -> Faces:
     pixels = np.empty((identities, per_identity, HEIGHT, WIDTH, 3), np.uint8)
     landmarks = np.empty((identities, per_identity, 4, 2), np.float32)
     for number in range(identities):
@@ -58,11 +58,14 @@ def _draw(identities: int, per_identity: int, split: str, seed: int) -> Faces:
         views = draw_views(per_identity, of_views)
         pixels[number] = expose(_paint(who, views), views, of_noise)
         landmarks[number] = find_landmarks(who, views)
-    labels = np.repeat(np.arange(identities, dtype=np.int64), per_identity)
-    arrays = (pixels.reshape(-1, HEIGHT, WIDTH, 3), labels, landmarks.reshape(-1, 4, 2))
-    for array in arrays:
-        array.flags.writeable = False
-    return Faces(*arrays)
+    return Faces.frozen(
+        pixels.reshape(-1, HEIGHT, WIDTH, 3), labels(identities, per_identity), landmarks.reshape(-1, 4, 2)
+    )
+
+
+def labels(identities: int, per_identity: int) -> NDArray[np.int64]:
+    """Who is on each image, (identities · per_identity,)."""
+    return np.repeat(np.arange(identities, dtype=np.int64), per_identity)
 
 
 def _paint(who: Identity, views: Views) -> NDArray[np.float32]:
