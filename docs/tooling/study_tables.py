@@ -1,13 +1,16 @@
-"""The tables of the study's page, from what `runners.compare` wrote: `results.csv` and `ranking.csv`."""
+"""The tables of the studies' pages, from what `runners.compare` wrote: `results.csv` and `ranking.csv`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pandas as pd
+from omegaconf import OmegaConf
 from reference_pages import table
 
-STUDY = Path(__file__).parents[1] / "science" / "study"
+DOCS = Path(__file__).parents[1]
+STUDY, THIRD_PARTY = DOCS / "science" / "study", DOCS / "science" / "third_party"
+EXPERIMENTS = DOCS.parent / "conf" / "experiment"
 BUDGET = "4_percent"
 CLEAN = "clean"  # what networks without a backdoor were trained under
 
@@ -42,6 +45,36 @@ def results(folder: Path) -> str:
     return table(("method", *attacks, "DER", "price", "no backdoor", "s", "fwd", "bwd"), lines)
 
 
+def on_networks(folder: Path, data: str) -> str:
+    """What each method leaves of other people's networks on the images `data`: the best DER, mean over them, first.
+
+    Of each network the GoodNet's clean accuracy and ASR at a budget of 4 %, and the mean of its DER.
+    """
+    rows = _at_budget(folder / "results.csv")
+    rows = rows[rows["data"] == data].assign(network=lambda found: found["attack"].map(_presets()))
+    rates = rows.pivot_table(["goodnet_accuracy", "goodnet_asr", "goodnet_der"], "method", "network")
+    networks = sorted(rows["network"].unique())
+    ders = rates["goodnet_der"].mean(axis=1).sort_values(ascending=False)
+    lines = []
+    for method, der in ders.items():
+        pairs = [
+            (rates.loc[method, ("goodnet_accuracy", each)], rates.loc[method, ("goodnet_asr", each)])
+            for each in networks
+        ]
+        lines.append([f"`{method}`", *(_pair(*pair) for pair in pairs), _percent(der)])
+    return table(("method", *(f"`{network}`" for network in networks), "DER"), lines)
+
+
+def _pair(accuracy: float, asr: float) -> str:
+    return "" if pd.isna(accuracy) else f"{_percent(accuracy)}, {_percent(asr)}"
+
+
+def _presets() -> dict[str, str]:
+    """The presets of networks from files, by what their networks are called: the file without its ending."""
+    files = {file.stem: OmegaConf.load(file).get("badnet", {}) for file in EXPERIMENTS.glob("*.yaml")}
+    return {Path(badnet.get("weights") or badnet.get("model") or "").stem: name for name, badnet in files.items()}
+
+
 def _at_budget(file: Path) -> pd.DataFrame:
     rows = pd.read_csv(file)
     return rows[rows["point"] == BUDGET]
@@ -54,3 +87,5 @@ def _percent(rate: float) -> str:
 if __name__ == "__main__":
     for architecture in sorted(STUDY.iterdir()):
         print(f"\n### `{architecture.name}`\n\n{results(architecture)}")
+    for data in ("cifar10", "gtsrb"):
+        print(f"\n### {data}\n\n{on_networks(THIRD_PARTY, data)}")
