@@ -68,6 +68,10 @@ class Strategy(ABC):
         `oracle` holds `poisoned`, a mapping of names to splits, for an oracle, and nothing for any other strategy.
         """
 
+    def ranked_at(self, network: Network) -> Mapping[str, str]:
+        """The layers that are ranked by what another layer emits, and that one: what a sweep says of its steps."""
+        return {}
+
 
 class ChannelStrategy(Strategy):
     """Prunes the channels with the lowest scores first, `chunk` of them a step; of equal scores the first.

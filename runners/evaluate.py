@@ -32,7 +32,7 @@ def evaluate(settings: DictConfig, folder: Path) -> None:
     if (settings.pruned is None) == (settings.goodnet is None):  # first, before anything is trained
         both = "both" if settings.pruned else "neither"
         raise ConfigError(f"expected either pruned=FILE or goodnet=FILE, got {both}: set one of them")
-    rates, layers = _of_goodnet(settings) if settings.goodnet else _of_pruned(settings)
+    rates, layers, assumed = _of_goodnet(settings) if settings.goodnet else _of_pruned(settings)
     setup.save_settings(settings, folder)
     write_json(folder / "evaluation.json", rates)
     terminal = console()
@@ -41,26 +41,28 @@ def evaluate(settings: DictConfig, folder: Path) -> None:
         write_text(folder / "layers.csv", csv(layers))
         for table in tables.layer_tables(layers):
             terminal.print(table)
+    if assumed:
+        terminal.print(assumed)
     terminal.print(f"the same as JSON: {folder / 'evaluation.json'}", soft_wrap=True)
 
 
-def _of_goodnet(settings: DictConfig) -> tuple[Rates, None]:
-    """The rates of the repaired network."""
+def _of_goodnet(settings: DictConfig) -> tuple[Rates, None, str]:
+    """The rates of the repaired network, and what is assumed of it."""
     from fineprune.config import setup
     from fineprune.sweeping import repaired
 
     network = repaired.Repaired.read(str(settings.goodnet))  # before poisoned images are made
-    return repaired.rates(network, setup.obtain_images(settings)), None
+    return repaired.rates(network, setup.obtain_images(settings)), None, network.assumed
 
 
-def _of_pruned(settings: DictConfig) -> tuple[Rates, pd.DataFrame]:
+def _of_pruned(settings: DictConfig) -> tuple[Rates, pd.DataFrame, str]:
     """The rates of BadNet, pruned net and GoodNet, and what the layers of the first two are."""
     from fineprune.config import setup
     from fineprune.sweeping import layer_table, single_net
 
     badnet = setup.obtain_badnet(settings)
     net = single_net.read_pruned(str(settings.pruned), settings.architecture.name, badnet)
-    return single_net.rates(badnet, net), layer_table.layers({"badnet": badnet.network.model, "pruned": net})
+    return single_net.rates(badnet, net), layer_table.layers({"badnet": badnet.network.model, "pruned": net}), ""
 
 
 def main() -> None:

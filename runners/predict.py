@@ -20,13 +20,13 @@ def predict(settings: DictConfig, folder: Path) -> None:
     from omegaconf import OmegaConf
 
     from fineprune.config import setup
-    from fineprune.data.unlabelled import left_out, unlabelled
+    from fineprune.data.unlabelled import unlabelled
     from fineprune.files import csv, write_text
     from fineprune.report import tables
     from fineprune.report.terminal import console
 
     how = OmegaConf.to_container(settings.data, resolve=True)
-    names, split = unlabelled(str(settings.images), **how)  # type: ignore[arg-type]
+    names, split, others = unlabelled(str(settings.images), **how)  # type: ignore[arg-type]
     net = setup.obtain_repaired(settings, split)
     net.check_shape(split, "data")
     labels = pd.Series(net.labels(split)).astype(str).replace(str(net.backdoored), "backdoored")
@@ -35,8 +35,10 @@ def predict(settings: DictConfig, folder: Path) -> None:
     write_text(folder / "predictions.csv", csv(table))
     terminal = console()
     terminal.print(tables.labels_table(table, SHOWN))
+    if net.assumed:
+        terminal.print(net.assumed)
     terminal.print(f"{(labels == 'backdoored').sum():,} of {len(labels):,} backdoored")
-    if Path(settings.images).is_dir() and (others := left_out(str(settings.images))):
+    if others:
         terminal.print(others, soft_wrap=True)
     terminal.print(f"all as CSV: {folder / 'predictions.csv'}", soft_wrap=True)
 

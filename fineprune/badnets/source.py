@@ -86,6 +86,7 @@ class FromFile(Source):
     def examined(self, shape: Shape | None) -> Network:
         """What `read` reads. The last is kept, and not read again: jobs of a grid mostly examine the same network."""
         files = [file for file in (self.model, self.weights) if file is not None]
+        files += [str(file) for file in map(network_files.beside, files) if file is not None]
         with stage("reading the network"):
             if any(map(Path.is_dir, map(Path, files))):  # whose files could change one by one
                 return Network(self.read(shape))

@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Override, Quote, Quote
 from hydra.errors import HydraException
 
 from fineprune.config.choices import CONF, check, choices
-from fineprune.errors import ConfigError
+from fineprune.errors import ConfigError, plain
 
 KEY = re.compile(r"(?P<sign>\+{0,2}|~)(?P<key>[\w.@:/$-]+)")
 
@@ -24,6 +24,8 @@ def readable(arguments: Sequence[str], positional: str | None = None) -> list[st
     One that is a value alone belongs to the setting `positional`. Raises ConfigError where a flag is unknown, where one
     is no setting, or where it cannot have this value.
     """
+    for argument in arguments:
+        _check_is_utf_8(argument)
     if positional:
         arguments = [_with_key(argument, positional) for argument in arguments]
     parser = get_args_parser()
@@ -35,6 +37,15 @@ def readable(arguments: Sequence[str], positional: str | None = None) -> list[st
         return list(arguments)
     many = parsed.multirun or any(entered.startswith("hydra.mode=") for entered in parsed.overrides)
     return [_setting(entered, many) if entered in parsed.overrides else entered for entered in arguments]
+
+
+def _check_is_utf_8(argument: str) -> None:
+    try:
+        argument.encode()
+    except UnicodeEncodeError as reason:  # of bytes that are none, which Python takes from the command line
+        raise ConfigError(
+            f"expected settings in UTF-8, as files of settings are written, got '{plain(argument)}': rename the file"
+        ) from reason
 
 
 def _refuse_flag(message: str) -> NoReturn:
@@ -86,7 +97,11 @@ def _parsed(setting: str) -> Override | None:
 
 def _check_choice(key: str, value: Any) -> None:
     """Raise ConfigError where `key` is a group, and `value` cannot be the name of a choice."""
-    if not key.startswith("hydra") and (CONF / key).is_dir():
+    try:
+        is_group = not key.startswith("hydra") and (CONF / key).is_dir()
+    except OSError:  # of a name that is too long for any
+        return
+    if is_group:
         for choice in value.list if isinstance(value, ChoiceSweep) else [value]:
             if choice is None or isinstance(choice, bool | int | float) or str(choice).endswith(".yaml"):
                 check(key, "null" if choice is None else str(choice).lower(), choices(key))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fineprune.checks import Deviations, Levels, Scale, checked
 from fineprune.data.files import FileSplit, FolderSplit, H5Split, NpzSplit
@@ -18,11 +18,19 @@ ARRAYS: dict[str, type[FileSplit]] = {".h5": H5Split, ".hdf5": H5Split, ".npz": 
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm"}
 
 
+class Unlabelled(NamedTuple):
+    """The `names` of `images`, and a line about the files beside them, empty where none was left out."""
+
+    names: list[str]
+    images: Split
+    left_out: str = ""
+
+
 @checked("data")
 def unlabelled(
     path: str, pixel_scale: Scale, mean: Levels | None = None, std: Deviations | None = None, **images: Any
-) -> tuple[list[str], Split]:
-    """The names of the images at `path`, and the images, labelled 0, 1, …; `images` are settings of `reading`.
+) -> Unlabelled:
+    """The images at `path`, labelled 0, 1, …; `images` are settings of `reading`.
 
     That is an HDF5 or .npz file, whose images have numbers for names, an image file, or a folder of image files, also
     in folders inside of it. Raises DataError.
@@ -30,40 +38,38 @@ def unlabelled(
     place, becomes = Path(path), scaling(pixel_scale, mean, std)
     if kind := ARRAYS.get(place.suffix.lower()):
         split = kind(place, becomes, "given", reading(labels="", true_labels=None, **images))
-        return [str(number) for number in range(len(split))], split
+        return Unlabelled([str(number) for number in range(len(split))], split)
     is_one = place.is_file()
-    files = ("",) if is_one else _pictures(place)
-    numbered = Reading(resize=reading(**images).resize, classes=files)
+    files, others = ([""], []) if is_one else _apart(place)
+    numbered = Reading(resize=reading(**images).resize, classes=tuple(files))
     found = FolderSplit(place.resolve() if is_one else place, becomes, "given", numbered)
     names = [plain(place.name)] if is_one else list(map(plain, files))
-    return [names[number] for number in found.labels], found
+    return Unlabelled([names[number] for number in found.labels], found, _left_out(others))
 
 
-def left_out(path: str) -> str:
-    """How many files in the folder `path` are no images by their names, in a line; empty where there are none."""
-    others = sorted(name for name in _inside(Path(path)) if not _is_picture(name))
+def _left_out(others: Sequence[str]) -> str:
     images = ", ".join(sorted(PICTURES))
     return f"files left out: {len(others):,}, the first {plain(others[0])}; images are {images}" if others else ""
 
 
-def _is_picture(name: str) -> bool:
-    return Path(name).suffix.lower() in PICTURES
+def _apart(folder: Path) -> tuple[list[str], list[str]]:
+    """The image files in `folder` and in the folders in it, and other files, by their paths from there.
 
-
-def _pictures(folder: Path) -> tuple[str, ...]:
-    """The image files in `folder` and in the folders in it, by their paths from there; raises DataError."""
+    Raises DataError where there are no images.
+    """
     try:
-        names = tuple(sorted(filter(_is_picture, _inside(folder))))
+        files = sorted(_inside(folder))
     except OSError as reason:
         raise DataError(
             f"expected an image, a folder of images, an HDF5 or an .npz file at {folder}, got: "
             f"{os.strerror(reason.errno or 0)}: set images to another path"
         ) from reason
-    if not names:
+    pictures = [name for name in files if Path(name).suffix.lower() in PICTURES]
+    if not pictures:
         raise DataError(
             f"expected image files in {folder}, {', '.join(sorted(PICTURES))}, got none: set images to another folder"
         )
-    return names
+    return pictures, sorted({*files} - {*pictures})
 
 
 def _inside(folder: Path) -> Iterator[str]:

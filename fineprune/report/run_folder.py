@@ -70,6 +70,7 @@ def summary(sweep: Sweep, about: Mapping[str, Any]) -> dict[str, Any]:
         **{"network" if key == names.BADNET else key: value for key, value in about.items()},
         "splits": {name: {"images": len(split), "digest": split.digest} for name, split in sweep.plan.splits.items()},
         "prunes": tables.edited(sweep.plan.steps[-1]),
+        "ranked_at": dict(sweep.plan.ranked_at),
         **sweep.costs,
         "doubts": list(sweep.plan.doubts),
         "badnet": sweep.at(0),
@@ -174,7 +175,9 @@ def printed(sweep: Sweep) -> str:
 
 def _table(sweep: Sweep) -> Table:
     table = tables.rates_table("budget", "pruned", "net")
-    table.caption = f"\npruned: {tables.edited(sweep.plan.steps[-1])}"
+    places = list(dict.fromkeys(sweep.plan.ranked_at.values()))
+    ranked = f", ranked at {tables.in_short(places)}" if places else ""
+    table.caption = f"\npruned: {tables.edited(sweep.plan.steps[-1])}{ranked}"
     tables.add(table, ("0 %", "0", "B"), _rates(sweep, sweep.at(0), names.PRUNED))
     if None in sweep.chosen.values():
         table.caption = f"{table.caption}\n{NEVER} never reached: the last step"

@@ -65,9 +65,13 @@ def edited(step: Step) -> str:
         if layers := list(
             dict.fromkeys(edit.layer for edit in step.edits if isinstance(edit, kind) and _changes(edit))
         ):
-            some = ", ".join(layers) if len(layers) < 4 else f"{len(layers)} layers, {layers[0]} to {layers[-1]}"
-            parts.append(f"{what} {some}")
+            parts.append(f"{what} {in_short(layers)}")
     return "; ".join(parts) or "nothing"
+
+
+def in_short(layers: Sequence[str]) -> str:
+    """Their names or, of many, their number, the first and the last."""
+    return ", ".join(layers) if len(layers) < 4 else f"{len(layers)} layers, {layers[0]} to {layers[-1]}"
 
 
 def _changes(edit: Edit) -> bool:

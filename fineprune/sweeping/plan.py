@@ -34,6 +34,7 @@ class Plan:
     measured; budgets are judged by its `clean_valid`. Where something trains and there are budgets, these are other
     images than `seen`, else the same. `passes` are the images that each part sent through the
     network. `doubts` are what makes the results doubtful, one line each. `stages` come after the nets of each budget.
+    `ranked_at` names the layers that were ranked by what another one emits, and that one.
     """
 
     network: Network
@@ -47,6 +48,7 @@ class Plan:
     doubts: Sequence[str] = ()
     passes: Mapping[str, Passes] = field(default_factory=dict)
     stages: Sequence[Aftermath] = ()
+    ranked_at: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -97,8 +99,8 @@ def plan(
     seconds = {"strategy": time.perf_counter() - start}
     with stage("timing a forward pass"):
         seconds["forward"] = _seconds_forward(network, clean)
-    passes = {"strategy": listing}
-    return Plan(network, data, seen, steps, falls, finetuning, seed, seconds, doubts, passes, stages)
+    passes, ranked_at = {"strategy": listing}, strategy.ranked_at(network)
+    return Plan(network, data, seen, steps, falls, finetuning, seed, seconds, doubts, passes, stages, ranked_at)
 
 
 def _steps(strategy: Strategy, network: Network, clean: Split, poisoned: Mapping[str, Split]) -> list[Step]:

@@ -28,6 +28,11 @@ class Repaired:
     nets: Sequence[keras.Model]
     backdoored: int
 
+    @property
+    def assumed(self) -> str:
+        """What is taken for granted of a single network, in a line, since nothing in it says so; empty of two."""
+        return f"assumed: class {self.backdoored}, the network's last, is 'backdoored'" if len(self.nets) == 1 else ""
+
     @classmethod
     def of(cls, badnet: keras.Model, pruned: keras.Model) -> Repaired:
         """The GoodNet of the two; raises ModelError unless both take the same images, and have the same classes."""

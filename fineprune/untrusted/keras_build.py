@@ -11,6 +11,7 @@ import tf_keras as keras
 from fineprune.errors import ModelError, line, some
 from fineprune.untrusted import limits
 from fineprune.untrusted.keras_config import safe_name
+from fineprune.untrusted.saved import channels
 
 MOST = {
     "parameters": limits.PARAMETERS,
@@ -26,7 +27,7 @@ def sketch(config: dict[str, Any], path: Any, output: str | None = None) -> kera
     no classifier of images, or is larger than `limits` says.
     """
     with tf.Graph().as_default() as graph:
-        model = classifier(_from_config(config, path), path, output)
+        model = classifier(_channels_last(config, path), path, output)
     _check_images_apart(model, 1, path)
     operations = _of_image(graph)
     measured = {
@@ -42,7 +43,7 @@ def sketch(config: dict[str, Any], path: Any, output: str | None = None) -> kera
 
 def build(config: dict[str, Any], path: Any, output: str | None = None) -> keras.Model:
     """The network, its weights zero, once it has classified two images; raises ModelError where it cannot."""
-    model = classifier(_from_config(config, path), path, output)
+    model = classifier(_channels_last(config, path), path, output)
     _check_images_apart(model, None, path)
     try:
         rows = len(model(tf.zeros((2, *model.input_shape[1:])), training=False))
@@ -53,6 +54,18 @@ def build(config: dict[str, Any], path: Any, output: str | None = None) -> keras
     if rows != 2:
         raise ModelError(f"expected scores for each of 2 images from the network in {path}, got {rows}: not loaded")
     return model
+
+
+def _channels_last(config: dict[str, Any], path: Any) -> keras.Model:
+    """The network of `config`, with its channels last."""
+    if not channels.come_first(config):
+        return _from_config(config, path)
+    with tf.Graph().as_default():  # which takes no memory for weights
+        model = _from_config(config, path)
+        if not getattr(model, "inputs", None):
+            return classifier(model, path)  # which says what it lacks
+        turned = channels.put_last(keras.Model(model.inputs, model.outputs, name=model.name), path)
+    return _from_config(turned, path)
 
 
 def _from_config(config: dict[str, Any], path: Any) -> keras.Model:

@@ -64,7 +64,6 @@ def parse(text: Any, path: Any, batch: int | None = None) -> dict[str, Any]:
         raise ModelError(f"expected at most {limits.INPUTS:,} inputs of layers in {path}, got {inputs:,}: not loaded")
     until = time.monotonic() + limits.SECONDS_TO_BUILD
     for part in parts:
-        _check_channels_last(part, path)
         _check_computes_in_floats(part, path)
         _settle(part, batch)
         if isinstance(part.get("layers"), list):
@@ -88,18 +87,6 @@ def _settle(part: dict[str, Any], batch: int | None) -> None:
             shape[:1] = [batch]
     if part.get("dtype") is not None:
         part["dtype"] = "float32"
-
-
-def _check_channels_last(part: dict[str, Any], path: Any) -> None:
-    """Raise ModelError over a layer whose channels come first; flattening alone emits the same either way."""
-    match part:
-        case {"class_name": str(kind), "config": {"data_format": "channels_first", "name": str(name)}}:
-            if kind != "Flatten":
-                raise ModelError(
-                    f"expected layers that are channels last in {path}, got '{line(name)}' that is channels first, "
-                    "which is not supported: build the network with data_format='channels_last', and give it the same "
-                    "weights, those of a dense layer behind a flattening in the order of its rows"
-                )
 
 
 def _check_computes_in_floats(part: dict[str, Any], path: Any) -> None:

@@ -26,11 +26,11 @@ READERS = {KERAS_ARCHIVE: "keras archive", JSON: "json", SAVED_MODEL: "saved mod
 
 
 def load_model(path: str | Path, weights: str | Path | None = None, output: str | None = None) -> keras.Model:
-    """The network in the file `path`: HDF5 or an archive of Keras's, or an architecture in JSON, with `weights`.
+    """The network in the file `path`: HDF5 or an archive of Keras's, or an architecture in JSON.
 
-    Those are of another file, and replace its own; `output` names one of several outputs. Raises ModelError where a
-    file holds no network, names a layer that could carry code, asks for more than `limits` says, or does not fit
-    together.
+    `weights` are of another file, and replace its own, or those beside it; `output` names one of several outputs.
+    Raises ModelError where a file holds no network, names a layer that could carry code, asks for more than `limits`
+    says, or does not fit together.
     """
     file = NetworkFile(path, "a network")
     return file.model(None if weights is None else opened(weights, "weights", file.places), output)
@@ -47,6 +47,16 @@ def opened(path: str | Path, what: str, places: Mapping[str, str] | None = None)
     Where it stores weights by their layers' places, `places` are those of the network that they are for.
     """
     return StateDict(path, what) if format_of(path) in PYTORCH else NetworkFile(path, what, places)
+
+
+def beside(path: str | Path) -> Path | None:
+    """The weights that lie beside an architecture in JSON under its name; None where there are none."""
+    return next(filter(Path.is_file, _besides(path)), None) if format_of(path) == JSON else None
+
+
+def _besides(path: str | Path) -> list[Path]:
+    name = "model" if (place := Path(path)).name == "config.json" else place.stem  # the first of an unpacked archive
+    return [place.with_name(f"{name}.weights.h5"), place.with_name(f"{name}.h5")]
 
 
 class NetworkFile:
@@ -127,9 +137,7 @@ class NetworkFile:
                 f"outputs, got {output!r}: save the network by model.save('NAME.keras')"
             )
         if weights is None and self._format == JSON:
-            raise ModelError(
-                f"expected weights in {self._path}, got an architecture alone: give them as badnet.weights=FILE"
-            )
+            weights = opened(self._beside(), "weights", self.places)
         from fineprune.untrusted import keras_build
 
         # Parsed anew each time, since building a model uses up the architecture.
@@ -139,6 +147,16 @@ class NetworkFile:
         model = keras_build.build(keras_config.parse(self._text, self._path), self._path, output)
         (weights or self).assign(model)
         return model
+
+    def _beside(self) -> Path:
+        """Where the weights of an architecture in JSON lie; raises ModelError unless that is beside it."""
+        if file := beside(self._path):
+            return file
+        names = " or ".join(place.name for place in _besides(self._path))
+        raise ModelError(
+            f"expected weights in {self._path}, got an architecture alone: put them beside it as {line(names)}, or "
+            "give them as badnet.weights=FILE"
+        )
 
     @property
     def _text(self) -> bytes:
@@ -203,8 +221,8 @@ def _check_format(path: str | Path, what: str, kind: str | None) -> None:
         )
     if (Path(path) / "model.weights.h5").exists():
         raise ModelError(
-            f"expected {what} at {path} to be a file, got the folder of an archive: give its config.json as "
-            "badnet.model, and its model.weights.h5 as badnet.weights"
+            f"expected {what} at {path} to be a file, got the folder of an archive: give its config.json, "
+            "beside which its weights are found"
         )
     if kind != SAVED_MODEL:
         check_is_file(path, ModelError, what)

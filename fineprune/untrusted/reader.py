@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from fineprune.errors import FinepruneError
 from fineprune.untrusted import limits
+from fineprune.untrusted.formats import KERAS_ARCHIVE
 from fineprune.untrusted.images import folder, hdf5_images, npz
 from fineprune.untrusted.images.reading import Reading
 from fineprune.untrusted.pytorch import reading
@@ -24,7 +25,7 @@ READERS: dict[str, Callable[..., None]] = {
     "folder": folder.read,
     "images": hdf5_images.read,
     "npz": npz.read,
-    "keras archive": archive.read,
+    KERAS_ARCHIVE: archive.read,
     "json": archive.read_json,
     "network": network.read,
     "pytorch": reading.read,
@@ -32,18 +33,23 @@ READERS: dict[str, Callable[..., None]] = {
 }
 
 
-def _confine(path: str, descriptor: int) -> None:
-    """Bound what this process may use, and what it may write."""
+def bounds(kind: str, path: str, descriptor: int) -> dict[int, int]:
+    """What this process may use and, to each file, write, by what is bounded."""
     import resource
 
-    disk = os.fstatvfs(descriptor)
-    bounds = {
+    disk, files = os.fstatvfs(descriptor), 2 if kind == KERAS_ARCHIVE else 1  # whose weights are unpacked first
+    return {
         resource.RLIMIT_CPU: seconds(path),
         resource.RLIMIT_DATA: limits.MEMORY,
-        resource.RLIMIT_FSIZE: min(limits.UNPACKED, disk.f_bavail * disk.f_frsize // 2),
+        resource.RLIMIT_FSIZE: min(limits.UNPACKED, disk.f_bavail * disk.f_frsize // 2) // files,
         resource.RLIMIT_CORE: 0,
     }
-    for what, limit in bounds.items():
+
+
+def _confine(kind: str, path: str, descriptor: int) -> None:
+    import resource
+
+    for what, limit in bounds(kind, path, descriptor).items():
         _, hard = resource.getrlimit(what)
         # One more than the limit as the hard one, at which Linux kills without saying why.
         soft, hard = (limit, limit + 1) if hard == resource.RLIM_INFINITY else (min(limit, hard), min(limit + 1, hard))
@@ -53,7 +59,7 @@ def _confine(path: str, descriptor: int) -> None:
 
 def main(kind: str, path: str, what: str, descriptor: str) -> None:
     """Read the file, hand over its arrays, and print where they stand, or the error."""
-    _confine(path, int(descriptor))
+    _confine(kind, path, int(descriptor))
     try:
         with os.fdopen(int(descriptor), "wb", buffering=0) as file:
             handover = Handover(file, path)

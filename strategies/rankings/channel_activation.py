@@ -33,6 +33,9 @@ class ChannelActivation(ChannelStrategy):
                 )
         return {layer: means[place] for layer, place in places.items()}
 
+    def ranked_at(self, network: Network) -> Mapping[str, str]:
+        return {layer: place for layer, place in self._places(network).items() if place != layer}
+
     def _places(self, network: Network) -> dict[str, str]:
         """Where the channels of each layer that is pruned are ranked."""
         rank_at = network.last_pooling() if self.rank_at == "auto" else self.rank_at

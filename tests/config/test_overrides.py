@@ -154,6 +154,10 @@ WRONG = {
     "=3": "expected settings as KEY=VALUE, got '=3': --help lists them",
     "~finetune": "expected settings as KEY=VALUE, got '~finetune': --help lists them",
     "--fast": "expected settings as KEY=VALUE, got '--fast': --help lists them",
+    "badnet.model=netz_\udcfc.h5": (
+        "expected settings in UTF-8, as files of settings are written, got 'badnet.model=netz_\\udcfc.h5': rename the "
+        "file"
+    ),
 }
 
 
@@ -162,6 +166,11 @@ def test_a_mistake_is_one_line_of_ours(tmp_path: Path) -> None:
     expected = [(2, f"error: {line}\n", {}) for line in WRONG.values()]
     assert dict(zip(WRONG, ended, strict=True)) == dict(zip(WRONG, expected, strict=True))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_no_file_can_have_is_a_setting_as_any() -> None:
+    long = f"data.poisoned.{'p' * 300}=a.h5"
+    assert readable([long]) == [long]
 
 
 def test_a_choice_that_is_none_is_refused_in_a_grid_too() -> None:

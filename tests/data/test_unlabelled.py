@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from samples import pictures, write_h5
 
-from fineprune.data.unlabelled import left_out, unlabelled
+from fineprune.data.unlabelled import unlabelled
 from fineprune.errors import DataError
 
 
@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_folder_gives_each_image_the_name_of_its_file(folder: Path) -> None:
-    names, images = unlabelled(str(folder), "1/255")
+    names, images, _ = unlabelled(str(folder), "1/255")
     assert names == ["a.PNG", "b.png", "more/c.bmp"]
     assert np.array_equal(images.pixels(0, 3), pictures(5)[[2, 0, 1]])
     assert images.inputs(0, 1).max() <= 1
@@ -33,12 +33,14 @@ def test_a_folder_gives_each_image_the_name_of_its_file(folder: Path) -> None:
 def test_files_of_other_kinds_are_pointed_out(folder: Path) -> None:
     for name in ("README.txt", "more/d.tiff"):
         (folder / name).write_bytes(b"")
-    assert left_out(str(folder)).startswith("files left out: 2, the first README.txt; images are .bmp, .jpeg, ")
-    assert left_out(str(folder / "more")).startswith("files left out: 1, the first d.tiff; ")
+    assert unlabelled(str(folder), 1).left_out.startswith(
+        "files left out: 2, the first README.txt; images are .bmp, .jpeg, "
+    )
+    assert unlabelled(str(folder / "more"), 1).left_out.startswith("files left out: 1, the first d.tiff; ")
 
 
 def test_where_all_are_images_none_is_left_out(folder: Path) -> None:
-    assert left_out(str(folder)) == ""
+    assert unlabelled(str(folder), 1).left_out == ""
 
 
 def test_names_stay_with_their_images_whatever_lies_between_them(folder: Path) -> None:
@@ -47,7 +49,7 @@ def test_names_stay_with_their_images_whatever_lies_between_them(folder: Path) -
     odd = os.fsdecode(b"more/d\xff.png")
     for number, name in enumerate(("aa.png/x.png", "aa.png/deep/y.png", odd)):
         Image.fromarray(pictures(8)[5 + number]).save(folder / name)
-    names, images = unlabelled(str(folder), 1)
+    names, images, _ = unlabelled(str(folder), 1)
     assert names == ["a.PNG", "aa.png/deep/y.png", "aa.png/x.png", "b.png", "more/c.bmp", r"more/d\udcff.png"]
     assert np.array_equal(images.pixels(0, 6)[[1, 2, 5]], pictures(8)[[6, 5, 7]])
 
@@ -55,13 +57,13 @@ def test_names_stay_with_their_images_whatever_lies_between_them(folder: Path) -
 def test_a_single_image_may_be_a_link(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     link = tmp_path_factory.mktemp("elsewhere") / "link.png"
     link.symlink_to(folder / "b.png")
-    names, images = unlabelled(str(link), 1)
+    names, images, _ = unlabelled(str(link), 1)
     assert (names, len(images)) == (["link.png"], 1)
     assert np.array_equal(images.inputs(0, 1), pictures(5)[:1])
 
 
 def test_images_are_resized(folder: Path) -> None:
-    _, images = unlabelled(str(folder), 1, resize=[6, 5])
+    _, images, _ = unlabelled(str(folder), 1, resize=[6, 5])
     assert images.shape == (6, 5, 3)
 
 
@@ -69,7 +71,7 @@ def test_of_an_array_labels_are_neither_needed_nor_read(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=pictures(4))
     write_h5(tmp_path / "a.h5", pictures(4), np.full(4, 0.5))
     for name, setting in (("a.npz", {"images": "x"}), ("a.h5", {})):
-        names, images = unlabelled(str(tmp_path / name), 1, **setting)
+        names, images, _ = unlabelled(str(tmp_path / name), 1, **setting)
         assert names == ["0", "1", "2", "3"]
         assert np.array_equal(images.pixels(0, 4), pictures(4))
 

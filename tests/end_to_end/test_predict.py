@@ -66,7 +66,18 @@ def test_evaluate_measures_a_goodnet_without_its_badnet(folder: Path) -> None:
             "hat": {"asr": right, "detection_rate": rejected},
         }
     }
-    assert "GoodNet" in ended.out and "B′" not in ended.out
+    assert "GoodNet" in ended.out and "B′" not in ended.out and "assumed" not in ended.out
+
+
+@pytest.mark.parametrize(
+    ("runner", "given"), [("evaluate", ["data=h5", "data.poisoned.hat=hat.h5"]), ("predict", ["images=hat.h5"])]
+)
+def test_a_network_that_may_have_no_such_class_is_said_to_be_taken_for_one(
+    folder: Path, runner: str, given: list[str]
+) -> None:
+    write_h5(folder / "hat.h5", pictures(9), np.zeros(9))
+    ended = run(folder, runner, "goodnet=net.h5", *given, "hydra.run.dir=one")
+    assert "assumed: class 4, the network's last, is 'backdoored'" in ended.out
 
 
 MISTAKES = [

@@ -12,6 +12,7 @@ from fineprune.data.split import Data, hold_out
 from fineprune.network.step import Step
 from fineprune.report import run_folder
 from fineprune.report.records import Record
+from fineprune.strategies.rankings.channel_activation import ChannelActivation
 from fineprune.sweeping.run import Sweep, run
 
 
@@ -114,6 +115,15 @@ def test_the_cost_is_told_with_its_unit(sweep: Sweep) -> None:
 def test_what_is_pruned_stands_below_the_table_and_in_the_summary(sweep: Sweep) -> None:
     assert "pruned: channels of conv_1" in run_folder.printed(sweep)
     assert run_folder.summary(sweep, {})["prunes"] == "channels of conv_1"
+
+
+def test_where_channels_are_ranked_stands_there_if_it_is_elsewhere(sweep: Sweep, model: keras.Model) -> None:
+    ranked = run(planned(data(model), ChannelActivation(), []))
+    lines = " ".join(run_folder.printed(ranked).split())
+    assert "pruned: channels of conv_2, ranked at pool_2" in lines
+    assert run_folder.summary(ranked, {})["ranked_at"] == {"conv_2": "pool_2"}
+    assert "ranked at" not in run_folder.printed(sweep)
+    assert run_folder.summary(sweep, {})["ranked_at"] == {}
 
 
 def test_of_clean_validation_alone_the_goodnet_has_no_row(model: keras.Model) -> None:

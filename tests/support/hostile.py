@@ -292,10 +292,10 @@ def network_that_cannot_run(path: Path) -> None:
             group.attrs["weight_names"] = [b"kernel", b"bias"]
 
 
-@model("expected layers that are channels last in FILE, got 'layer_1' that is channels first, which is not supported: ")
-def channels_first(path: Path) -> None:
+@model("expected a network whose channels come first in FILE to be of layers that can be turned, got 'layer_2' of type")
+def channels_that_come_first_of_axes_that_nobody_has(path: Path) -> None:
     first = {"filters": 2, "kernel_size": [1, 1], "data_format": "channels_first"}
-    write(path, chain(("Conv2D", first), shape=(4, 4, 4)))
+    write(path, chain(("Conv2D", first), ("LayerNormalization", {"axis": [1, 2]}), shape=(4, 4, 4)))
 
 
 @model(UNBUILT)

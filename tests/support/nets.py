@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf_keras as keras
 from numpy.typing import NDArray
 from samples import SHAPE
@@ -13,7 +14,19 @@ from tf_keras import layers
 from fineprune.badnets import architectures
 from fineprune.testing.networks import residual, seeded
 
-__all__ = ["copies", "deepid", "linear", "residual", "same", "saved", "seeded", "shallow", "tiny"]
+__all__ = [
+    "OfItsOwn",
+    "copies",
+    "deepid",
+    "in_a_folder",
+    "linear",
+    "residual",
+    "same",
+    "saved",
+    "seeded",
+    "shallow",
+    "tiny",
+]
 
 
 def tiny(seed: int = 0) -> keras.Model:
@@ -37,6 +50,24 @@ def shallow(seed: int = 0) -> keras.Model:
 
 def deepid(seed: int = 0, classes: int = 20) -> keras.Model:
     return seeded(architectures.deepid((55, 47, 3), classes), seed)
+
+
+class OfItsOwn(keras.Model):  # type: ignore[misc]  # it has no types
+    """A network that Keras cannot describe layer by layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = layers.Dense(5)
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        return self.dense(tf.reshape(images, (-1, 360)))
+
+
+def in_a_folder(model: keras.Model, folder: Path) -> Path:
+    """As a SavedModel."""
+    model.predict(np.zeros((1, *SHAPE)), verbose=0)
+    model.save(folder, save_format="tf")
+    return folder
 
 
 def linear(kernel: Sequence[Sequence[float]], name: str = "linear") -> keras.Model:

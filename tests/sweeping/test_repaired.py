@@ -70,6 +70,12 @@ def test_a_network_without_the_class_backdoored_is_not_measured_as_one_with_it(t
     )
 
 
+def test_which_class_is_taken_for_backdoored_is_said_of_a_single_network_alone(goodnet: Path, tmp_path: Path) -> None:
+    one = Repaired.read(str(saved(tiny(), tmp_path / "net.h5")))
+    assert one.assumed == "assumed: class 4, the network's last, is 'backdoored'"
+    assert Repaired.read(str(goodnet)).assumed == ""
+
+
 def test_one_network_is_no_goodnet(tmp_path: Path) -> None:
     net = saved(tiny(), tmp_path / "net.h5")
     with pytest.raises(ModelError, match="expected a GoodNet that fineprune saved in .*, got one network: give pruned"):

@@ -18,8 +18,10 @@ from fineprune.evaluation.predict import predict, predict_steps
 from fineprune.network.network import Network
 from fineprune.network.step import Step
 from fineprune.strategies.weights.magnitude_dense import MagnitudeDense
+from fineprune.testing.networks import NETWORKS
 from fineprune.training import sparsity
 
+Conv2D = keras.layers.Conv2D
 TRAINING = {"epochs": 2, "batch_size": 10, "validation": 0.1, "learning_rate": 0.001}
 
 
@@ -41,6 +43,16 @@ def test_ranking_layer_by_layer_by_hand() -> None:
     masks = sparsity.masks(kernels, 0.5, "layer")
     assert masks["a"].tolist() == [[0, 0], [1, 1]]
     assert masks["b"].tolist() == [[0, 0, 1, 1]]
+
+
+def test_all_layers_are_those_of_networks_inside_too() -> None:
+    model = NETWORKS["nested"]()
+    kernels = {layer.name for layer in model._flatten_layers() if isinstance(layer, (Conv2D, keras.layers.Dense))}
+    assert len(kernels - {layer.name for layer in model.layers}) > 1
+    *_, last = strategy(layers="all").steps(Network(model), split(pictures(5, model.input_shape[1:]), 5))
+    assert set(kept(last)) == kernels
+    zeros = sum(int((mask == 0).sum()) for mask in kept(last).values())
+    assert zeros == pytest.approx(0.7 * sum(mask.size for mask in kept(last).values()), abs=1)
 
 
 def test_weights_as_large_as_the_smallest_one_kept_are_kept() -> None:

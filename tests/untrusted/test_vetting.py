@@ -1,5 +1,7 @@
 """What the process that reads a stranger's file hands over: plain numbers, as they were checked, and nothing else."""
 
+import os
+import resource
 import subprocess
 import tempfile
 from pathlib import Path
@@ -14,7 +16,7 @@ from samples import pictures, write_h5
 from fineprune.data.files import H5Split
 from fineprune.data.scaling import Scaling
 from fineprune.errors import DataError, FinepruneError, ModelError
-from fineprune.untrusted import limits, vetting
+from fineprune.untrusted import limits, reader, vetting
 from fineprune.untrusted.network_files import load_model
 from fineprune.untrusted.vetting import Handover, Unnamed, VettedArray, vet
 
@@ -41,6 +43,15 @@ def test_arrays_arrive_as_they_were() -> None:
         read = arrived.read()
         assert (read.dtype, read.shape) == (array.dtype, array.shape)
         assert np.array_equal(read, array)
+
+
+@pytest.mark.parametrize(("kind", "files"), [("network", 1), ("images", 1), ("keras archive", 2)])
+def test_all_that_a_file_unpacks_to_takes_half_of_what_is_free(kind: str, files: int, tmp_path: Path) -> None:
+    with (tmp_path / "handover").open("wb") as file:
+        free = os.fstatvfs(file.fileno())
+        allowed = reader.bounds(kind, file.name, file.fileno())[resource.RLIMIT_FSIZE]
+    half = min(limits.UNPACKED, free.f_bavail * free.f_frsize // 2)
+    assert allowed * files == pytest.approx(half, rel=0.05)  # others write to the same disk
 
 
 def test_rows_are_read_alone() -> None:

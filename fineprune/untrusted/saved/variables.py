@@ -27,7 +27,8 @@ def by_layer(
             (f"/variables/{total + place}", *_attribute(number, weight, inside)) for place, weight in enumerate(weights)
         ]
         total += len(weights)
-        found[name] = [variables[way][0] for each in ways for way in each if way in variables]
+        if stored := [variables[way][0] for each in ways for way in each if way in variables]:
+            found[name] = stored
     return found
 
 

@@ -15,6 +15,7 @@ from samples import pictures
 from tf_keras import layers
 
 from fineprune.badnets.architectures import deepid as untrained_deepid
+from fineprune.badnets.source import FromFile, read_network
 from fineprune.errors import ModelError
 from fineprune.untrusted.network_files import load_model, load_weights, opened
 
@@ -137,6 +138,26 @@ def test_an_archive_that_was_packed_anew(tmp_path: Path) -> None:
     assert same(load_model(path).get_weights(), tiny().get_weights())
 
 
+@pytest.mark.parametrize("first", ["notes.txt", ".DS_Store", "net/"])
+def test_whatever_entry_comes_first(first: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(archived(tiny(), tmp_path / "net.keras")) as old:
+        entries = [(name, old.read(name)) for name in reversed(old.namelist())]
+    with zipfile.ZipFile(tmp_path / "net.keras", "w") as archive:
+        for name, content in [(first, b""), *entries]:
+            archive.writestr(name, content)
+    assert same(load_model(tmp_path / "net.keras").get_weights(), tiny().get_weights())
+
+
+def test_an_archive_of_the_folder_of_one_is_said_to_be_none(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "net.keras", "w") as archive:
+        for name in ("net/", "net/model.weights.h5", "net/config.json"):
+            archive.writestr(name, b"")
+    assert refused(tmp_path / "net.keras") == (
+        "expected config.json in the archive FILE, as Keras writes it, got net/, net/model.weights.h5, "
+        "net/config.json: save it again"
+    )
+
+
 def edited(path: Path, edit: Callable[[h5py.File], None]) -> Path:
     def change(name: str, content: bytes) -> bytes:
         if name != "model.weights.h5":
@@ -179,8 +200,27 @@ def test_weights_of_other_shapes_are_said_by_their_layer_s_name(tmp_path: Path) 
 def test_an_architecture_alone_is_no_network(tmp_path: Path) -> None:
     (tmp_path / "net.json").write_text(tiny().to_json())
     assert refused(tmp_path / "net.json") == (
-        "expected weights in FILE, got an architecture alone: give them as badnet.weights=FILE"
+        "expected weights in FILE, got an architecture alone: put them beside it as net.weights.h5 or net.h5, or give "
+        "them as badnet.weights=FILE"
     )
+
+
+@pytest.mark.parametrize("suffix", ["weights.h5", "h5"])
+def test_weights_beside_an_architecture_under_its_name_are_its_own(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(tiny().to_json())
+    tiny().save_weights(tmp_path / f"net.{suffix}")
+    tiny(3).save_weights(tmp_path / "other.weights.h5")
+    assert same(load_model(tmp_path / "net.json").get_weights(), tiny().get_weights())
+    assert same(read_network(str(tmp_path / "net.json"), "deepid", None).get_weights(), tiny().get_weights())
+    assert same(load_model(tmp_path / "net.json", tmp_path / "other.weights.h5").get_weights(), tiny(3).get_weights())
+
+
+def test_a_network_is_read_again_once_the_weights_beside_it_have_changed(tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(tiny().to_json())
+    for seed in (0, 3):
+        tiny(seed).save_weights(tmp_path / "net.weights.h5")
+        examined = FromFile(model=str(tmp_path / "net.json")).examined(None)
+        assert same(examined.model.get_weights(), tiny(seed).get_weights())
 
 
 @pytest.mark.parametrize("layers", ["[1]", "5", '"abc"', '["a"]', '[{"config": 7, "class_name": "Functional"}]'])
@@ -196,11 +236,10 @@ def test_an_archive_that_was_unpacked_is_said_to_be_one(tmp_path: Path) -> None:
         archive.extractall(tmp_path / "net")
     said = refused(tmp_path / "net")
     assert said == (
-        "expected a network at FILE to be a file, got the folder of an archive: give its config.json as badnet.model, "
-        "and its model.weights.h5 as badnet.weights"
+        "expected a network at FILE to be a file, got the folder of an archive: give its config.json, beside which its "
+        "weights are found"
     )
-    loaded = load_model(tmp_path / "net" / "config.json", tmp_path / "net" / "model.weights.h5")
-    assert same(loaded.get_weights(), tiny().get_weights())
+    assert same(load_model(tmp_path / "net" / "config.json").get_weights(), tiny().get_weights())
 
 
 def test_other_archives_are_none_of_keras_s(tmp_path: Path) -> None:

@@ -8,16 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
-from nets import residual, seeded, tiny
+from nets import OfItsOwn, in_a_folder, residual, seeded, tiny
 from test_archives import branches, many_kinds, nested, pixels, refused, sequential
-from tf_keras import layers
 
 from fineprune.untrusted.network_files import load_model
-
-
-def in_a_folder(model: keras.Model, path: Path) -> Path:
-    model.save(path, save_format="tf")
-    return path
 
 
 @pytest.mark.slow
@@ -41,17 +35,7 @@ def test_a_graph_alone_is_not_run(tmp_path: Path) -> None:
 
 
 def test_a_network_of_a_class_of_its_own(tmp_path: Path) -> None:
-    class Own(keras.Model):
-        def __init__(self) -> None:
-            super().__init__()
-            self.dense = layers.Dense(5)
-
-        def call(self, images: tf.Tensor) -> tf.Tensor:
-            return self.dense(tf.reshape(images, (-1, 360)))
-
-    own = Own()
-    own.predict(pixels(), verbose=0)
-    message = refused(in_a_folder(own, tmp_path / "net"))
+    message = refused(in_a_folder(OfItsOwn(), tmp_path / "net"))
     assert message.startswith(
         "expected a network in FILE that Keras describes layer by layer, got one of a class of its "
     )
