@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-from omegaconf import OmegaConf
+import yaml
 from reference_pages import table
 
 DOCS = Path(__file__).parents[1]
@@ -52,17 +52,15 @@ def on_networks(folder: Path, data: str) -> str:
     """
     rows = _at_budget(folder / "results.csv")
     rows = rows[rows["data"] == data].assign(network=lambda found: found["attack"].map(_presets()))
-    rates = rows.pivot_table(["goodnet_accuracy", "goodnet_asr", "goodnet_der"], "method", "network")
-    networks = sorted(rows["network"].unique())
-    ders = rates["goodnet_der"].mean(axis=1).sort_values(ascending=False)
-    lines = []
-    for method, der in ders.items():
-        pairs = [
-            (rates.loc[method, ("goodnet_accuracy", each)], rates.loc[method, ("goodnet_asr", each)])
-            for each in networks
-        ]
-        lines.append([f"`{method}`", *(_pair(*pair) for pair in pairs), _percent(der)])
-    return table(("method", *(f"`{network}`" for network in networks), "DER"), lines)
+    accuracy, asr, der = (
+        rows.pivot_table(f"goodnet_{rate}", "method", "network") for rate in ("accuracy", "asr", "der")
+    )
+    ders = der.mean(axis=1).sort_values(ascending=False)
+    lines = [
+        [f"`{method}`", *map(_pair, accuracy.loc[method], asr.loc[method]), _percent(mean)]
+        for method, mean in ders.items()
+    ]
+    return table(("method", *(f"`{network}`" for network in accuracy.columns), "DER"), lines)
 
 
 def _pair(accuracy: float, asr: float) -> str:
@@ -71,8 +69,8 @@ def _pair(accuracy: float, asr: float) -> str:
 
 def _presets() -> dict[str, str]:
     """The presets of networks from files, by what their networks are called: the file without its ending."""
-    files = {file.stem: OmegaConf.load(file).get("badnet", {}) for file in EXPERIMENTS.glob("*.yaml")}
-    return {Path(badnet.get("weights") or badnet.get("model") or "").stem: name for name, badnet in files.items()}
+    presets = {file.stem: yaml.safe_load(file.read_text()).get("badnet", {}) for file in EXPERIMENTS.glob("*.yaml")}
+    return {Path(badnet.get("weights") or badnet.get("model") or "").stem: name for name, badnet in presets.items()}
 
 
 def _at_budget(file: Path) -> pd.DataFrame:
