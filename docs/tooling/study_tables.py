@@ -57,7 +57,7 @@ def on_networks(folder: Path, data: str) -> str:
     )
     ders = der.mean(axis=1).sort_values(ascending=False)
     lines = [
-        [f"`{method}`", *map(_pair, accuracy.loc[method], asr.loc[method]), _percent(mean)]
+        [f"`{method}`", *map(_pair, accuracy.loc[str(method)], asr.loc[str(method)]), _percent(mean)]
         for method, mean in ders.items()
     ]
     return table(("method", *(f"`{network}`" for network in accuracy.columns), "DER"), lines)
