@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -48,23 +49,22 @@ def results(folder: Path) -> str:
 def on_networks(folder: Path, data: str) -> str:
     """What each method leaves of other people's networks on the images `data`: the best DER, mean over them, first.
 
-    Of each network the GoodNet's clean accuracy and ASR at a budget of 4 %, and the mean of its DER.
+    Of each network the GoodNet's clean accuracy and ASR at a budget of 4 %, or, marked, at the last step where none
+    reaches it. Methods that were not tried on all networks stand last, without a DER.
     """
     rows = _at_budget(folder / "results.csv")
     rows = rows[rows["data"] == data].assign(network=lambda found: found["attack"].map(_presets()))
-    accuracy, asr, der = (
-        rows.pivot_table(f"goodnet_{rate}", "method", "network") for rate in ("accuracy", "asr", "der")
-    )
-    ders = der.mean(axis=1).sort_values(ascending=False)
-    lines = [
-        [f"`{method}`", *map(_pair, accuracy.loc[str(method)], asr.loc[str(method)]), _percent(mean)]
-        for method, mean in ders.items()
-    ]
-    return table(("method", *(f"`{network}`" for network in accuracy.columns), "DER"), lines)
+    rows["cell"] = [_cell(row) for _, row in rows.iterrows()]
+    cells = rows.pivot(index="method", columns="network", values="cell").fillna("")
+    ders = rows.pivot(index="method", columns="network", values="goodnet_der").mean(axis=1, skipna=False)
+    order = ders.sort_values(ascending=False, na_position="last").index
+    lines = [[f"`{method}`", *cells.loc[str(method)], _percent(ders[str(method)])] for method in order]
+    return table(("method", *(f"`{network}`" for network in cells.columns), "DER"), lines)
 
 
-def _pair(accuracy: float, asr: float) -> str:
-    return "" if pd.isna(accuracy) else f"{_percent(accuracy)}, {_percent(asr)}"
+def _cell(row: pd.Series[Any]) -> str:
+    short = row["reached"] == 0 and row["strategy"] != "none"
+    return f"{_percent(row['goodnet_accuracy'])}, {_percent(row['goodnet_asr'])}{'†' if short else ''}"
 
 
 def _presets() -> dict[str, str]:

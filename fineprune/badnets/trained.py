@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -23,7 +23,7 @@ from fineprune.attacks.poisoning import PoisonedSplit
 from fineprune.badnets.source import BadNet, FromFile, Source, architecture_named, build, shape_of
 from fineprune.badnets.training import measure, train
 from fineprune.checks import Fraction, call
-from fineprune.data.split import CLEAN_TEST, Data, Split
+from fineprune.data.split import CLEAN_TEST, ArraySplit, Data, Images, Split
 from fineprune.errors import ConfigError, DataError, FinepruneError, some
 from fineprune.files import digest, save_model, write_json
 from fineprune.identity import code
@@ -112,16 +112,14 @@ class Trained(Source):
                     f"expected images of {name} as those of train, {data.train.shape} of {classes} classes, "
                     f"got {split.shape} of {split.classes}: take splits of one data set"
                 )
-        poisoned = _poisoned(_Stamped.by(attack, data.clean_test, classes))
+        stamping = _Stamping.by(attack, data.clean_test, classes)
+        # Files are read anew for each job: to share what is made of them would keep the last job's.
+        poisoned = _stamped(stamping) if isinstance(data.clean_test, ArraySplit) else stamping.images()
         return data.train, replace(data, poisoned={**data.poisoned, **poisoned})
 
     def _settings(self, train: Split, attack: Attack, seed: int) -> dict[str, Any]:
         """All that determines the network: the images, and some of them with the triggers, by what they are."""
-        first = np.arange(min(8, len(train)))
-        stamped = [
-            PoisonedSplit(train, trigger, train.classes, first).pixels(0, len(first))
-            for trigger in attack.triggers.values()
-        ]
+        stamped = _first_stamped(train, attack.triggers.values(), train.classes)
         return {
             "train": {
                 "images": len(train),
@@ -162,12 +160,13 @@ class Trained(Source):
 
 
 @dataclass(frozen=True)
-class _Stamped:
-    """What poisoned images are made of; two are equal if the images would be."""
+class _Stamping:
+    """What poisoned images are made of: two are equal if triggers, settings and a few images with them are."""
 
     source: Split
     classes: int
     settings: str
+    some: bytes
     triggers: Mapping[str, Trigger] = field(compare=False)
 
     @classmethod
@@ -175,12 +174,21 @@ class _Stamped:
         """The images of `source` with the triggers that a network under `attack` is measured on."""
         triggers = attack.measured
         settings = {name: [repr(type(trigger)), trigger.settings()] for name, trigger in triggers.items()}
-        return cls(source, classes, json.dumps(settings), triggers)
+        some = b"".join(pixels.tobytes() for pixels in _first_stamped(source, triggers.values(), classes))
+        return cls(source, classes, json.dumps(settings, default=repr), some, triggers)
+
+    def images(self) -> dict[str, PoisonedSplit]:
+        return {name: PoisonedSplit(self.source, trigger, self.classes) for name, trigger in self.triggers.items()}
 
 
-@lru_cache(maxsize=1)  # jobs of a grid mostly measure the same images, which are stamped once
-def _poisoned(of: _Stamped) -> dict[str, PoisonedSplit]:
-    return {name: PoisonedSplit(of.source, trigger, of.classes) for name, trigger in of.triggers.items()}
+# Jobs of a grid mostly measure the same images, which are stamped once.
+_stamped = lru_cache(maxsize=1)(_Stamping.images)
+
+
+def _first_stamped(split: Split, triggers: Iterable[Trigger], classes: int) -> list[Images]:
+    """The first images of `split` with each of the triggers."""
+    first = np.arange(min(8, len(split)))
+    return [PoisonedSplit(split, trigger, classes, first).pixels(0, len(first)) for trigger in triggers]
 
 
 def _measured_splits(data: Data, attack: Attack) -> dict[str, Split]:

@@ -70,11 +70,9 @@ def synthetic_faces(
     """Generated faces: `train`, `clean_valid` and `clean_test` are images per identity, kept in a folder `cache`."""
     becomes = scaling(pixel_scale, mean, std)
     becomes.check(3)
-    valid, test, training = (
-        _faces(cache, identities, size, split, seed, becomes)
-        for split, size in {"clean_valid": clean_valid, "clean_test": clean_test, "train": train}.items()
-    )
-    return Data(name, valid, test, train=training)
+    sizes: dict[SplitName, int] = {"train": train, "clean_valid": clean_valid, "clean_test": clean_test}
+    splits = {split: _faces(cache, identities, size, split, seed, becomes) for split, size in sizes.items()}
+    return Data(name, splits["clean_valid"], splits["clean_test"], train=splits["train"])
 
 
 @lru_cache(maxsize=9)  # the splits of three seeds, which the runs of a grid share: 180 MB at the default size

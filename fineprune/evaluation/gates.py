@@ -47,7 +47,7 @@ class Twin:
 
     `gates` and `limits` say behind which layer each stands, by the layer whose channels it edits; the layers
     `reweighted` are given other weights, those of `gain` a γ, which they lack. `prefix` maps images to the activations
-    at the cut, `suffix` these to scores.
+    at the cut, `suffix` these to scores. Whoever sets masks and weights holds the `lock` until the scores are there.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Twin:
         reweighted: frozenset[str],
         gain: frozenset[str],
     ) -> None:
+        self.lock = Lock()
         used = [layer.name for layer in network.model.layers]
         self.gates = {layer: Gate(name=graph.unused(f"{layer}_gate", used)) for layer, _ in gates}
         self.limits = {layer: Limit(name=graph.unused(f"{layer}_limit", used)) for layer, _ in limits}
@@ -74,7 +75,7 @@ class Twin:
         self.forward = tf.function(lambda shared: self.suffix(shared, training=False), reduce_retracing=True)
 
 
-twin = lru_cache(maxsize=1)(Twin)  # traced once for the jobs of a grid, which mostly prune the same layers
+shared_twin = lru_cache(maxsize=1)(Twin)  # traced once for the jobs of a grid, which mostly prune the same layers
 
 
 class GatedNetwork:
@@ -86,13 +87,13 @@ class GatedNetwork:
     """
 
     def __init__(self, network: Network, steps: Sequence[Step]) -> None:
-        self._network, self._lock = network, Lock()
+        self._network = network
         self.steps = [Step(), *steps]
         edits = [edit for step in steps for edit in step.edits]
         self.reweighted = frozenset(edit.layer for edit in edits if not isinstance(edit, Silence | Cap))
         gates = tuple((layer, self._place(layer)) for layer in _edited(steps, Silence))
         limits = tuple((layer, network.unit(layer).end) for layer in _edited(steps, Cap))
-        self._twin = twin(network, gates, limits, self.reweighted, pruning.lacking(steps, network))
+        self._twin = shared_twin(network, gates, limits, self.reweighted, pruning.lacking(steps, network))
         self.suffix = self._twin.suffix
 
     def _place(self, layer: str) -> str:
@@ -113,7 +114,7 @@ class GatedNetwork:
 
     def labels(self, step: int, shared: Sequence[Floats]) -> NDArray[np.int32]:
         """The class that the network of `step` gives each image, (n,); of equal scores the first."""
-        with self._lock:
+        with self._twin.lock:
             self._apply(step)
             parts = []
             for start in range(0, len(shared[0]), ROWS):

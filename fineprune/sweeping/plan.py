@@ -6,7 +6,6 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any
 
 from fineprune.aftermath import Aftermath
@@ -110,7 +109,6 @@ def _steps(strategy: Strategy, network: Network, clean: Split, poisoned: Mapping
     return listed(network, steps, type(strategy).__name__)
 
 
-@lru_cache(maxsize=1)  # jobs of a grid mostly measure the same images
 def _seconds_forward(network: Network, split: Split) -> float:
     """The seconds of one plain forward pass over `split`, compilation excluded: the unit of what a sweep costs."""
     forward = plausible.compiled(network)

@@ -4,9 +4,11 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tf_keras as keras
 from nets import same
@@ -19,7 +21,7 @@ from fineprune.badnets.trained import Trained
 from fineprune.badnets.training import measure
 from fineprune.config.instantiate import instantiate
 from fineprune.data.sources import synthetic_faces
-from fineprune.data.split import Data
+from fineprune.data.split import Data, Images, Split, Subset
 from fineprune.errors import ConfigError, DataError
 from fineprune.files import digest
 from fineprune.names import WEAK
@@ -222,3 +224,30 @@ def test_the_networks_that_come_with_the_demo_are_those_that_it_would_train(arch
     assert card["train"]["images"] == settings.data.identities * settings.data.train
     assert card["sha256"] == digest(MODELS / card["network"])
     assert card["clean_accuracy"] > 0.95 and card["asr"]["sunglasses"] > WEAK
+
+
+class Dotted(Patch):
+    """A trigger whose settings do not say where it is."""
+
+    row = 0
+
+    def settings(self) -> dict[str, Any]:
+        return {"name": "dotted"}
+
+    def stamp(self, pixels: Images, landmarks: Images | None) -> Images:
+        stamped = pixels.copy()
+        stamped[:, self.row] = 255
+        return stamped
+
+
+def test_jobs_of_a_grid_share_the_images_that_are_stamped_alike() -> None:
+    def stamped(attack: Patch, data: Data) -> Split:
+        return next(iter(Trained("linear", 1, 8, 0.001, cache="").images(data, attack).poisoned.values()))
+
+    data, lower = faces(), Dotted()
+    lower.row = 9
+    for attack, other in ((RED, Patch(target=1)), (Dotted(), lower)):
+        assert stamped(attack, data) is stamped(attack, data)
+        assert stamped(attack, data).digest != stamped(other, data).digest
+    in_files = replace(data, clean_test=Subset(data.clean_test, np.arange(12)))  # which is no array, as files are not
+    assert stamped(RED, in_files) is not stamped(RED, in_files)

@@ -84,6 +84,38 @@ def test_a_damaged_file_is_drawn_again(
     assert file.read_bytes() == whole
 
 
+def test_whatever_byte_is_damaged_the_faces_are_those_that_were_drawn(tmp_path: Path) -> None:
+    faces = kept_faces(tmp_path, 1, 1, "train", 0)
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    around = [*range(190), *range(len(whole) - 420, len(whole))]  # headers, landmarks, and the list at the end
+    for place in around:
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ (0x01, 0x20, 0x80)[place % 3]]) + whole[place + 1 :])
+        found = kept._read(file, faces.labels)
+        assert found is None or equal(found, faces)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "landmarks"),
+    [
+        (np.zeros((12, 55, 47, 3), np.float32), np.zeros((12, 4, 2), np.float32)),
+        (np.zeros((12, 8, 8, 3), np.uint8), np.zeros((12, 4, 2), np.float32)),
+        (np.zeros((12, 55, 47, 3), np.uint8), np.zeros((12, 4, 2))),
+        (np.zeros((11, 55, 47, 3), np.uint8), np.zeros((12, 4, 2), np.float32)),
+    ],
+    ids=["kind of pixels", "size", "kind of landmarks", "number"],
+)
+def test_a_file_of_other_arrays_is_drawn_again(
+    tmp_path: Path, drawn: list[tuple[object, ...]], pixels: np.ndarray, landmarks: np.ndarray
+) -> None:
+    kept_faces(tmp_path, *ASKED)
+    (file,) = tmp_path.iterdir()
+    with file.open("wb") as stream:
+        np.savez(stream, pixels=pixels, landmarks=landmarks)
+    kept_faces(tmp_path, *ASKED)
+    assert drawn == [ASKED, ASKED]
+
+
 def test_a_file_of_pickles_is_not_unpickled(tmp_path: Path, drawn: list[tuple[object, ...]]) -> None:
     kept_faces(tmp_path, *ASKED)
     (file,) = tmp_path.iterdir()

@@ -1,6 +1,7 @@
 """The fast evaluation of many steps gives the labels of the naive one, image by image and step by step."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -115,6 +116,15 @@ def test_sweeps_one_after_the_other_share_the_cut_network_and_nothing_else(
     begins_elsewhere = [keeping({"conv_2": [1, 0, 0, 1, 1, 1]}, new), keeping({"conv_2": np.ones(6)})]
     for steps in (ends_pruned, [keeping(between)], begins_elsewhere, ends_pruned):
         assert np.array_equal(fast(network, steps, clean), naive(network, steps, clean))
+
+
+def test_sweeps_of_one_network_in_several_threads_do_not_mix(clean: Split) -> None:
+    network = Network(residual())  # whose labels are TensorFlow's, with masks that are set for each step
+    sweeps = [nested(network, "outer", seed) for seed in range(4)]
+    expected = [naive(network, steps, clean) for steps in sweeps]
+    with ThreadPoolExecutor(len(sweeps)) as threads:
+        labels = list(threads.map(lambda steps: fast(network, steps, clean), sweeps))
+    assert all(map(np.array_equal, labels, expected))
 
 
 def test_the_network_is_cut_anew_only_where_other_layers_are_edited(model: keras.Model) -> None:

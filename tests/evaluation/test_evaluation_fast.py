@@ -136,7 +136,7 @@ def test_beside_an_accelerator_the_way_is_measured(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_a_gpu_has_measured_are_the_plain_labels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No machine of ours has one: the name of a device that is not there changes the choice, not the computation."""
+    """The name of a device that is not there changes the choice, not the computation."""
     monkeypatch.setattr(incremental, "accelerators", lambda: ["/physical_device:GPU:0"])
     expect_plain_labels(Network(tiny()), [keeping({"conv_2": [0, 1, 0, 1, 1, 1]})], split(pictures(23), 5))
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
 import numpy as np
 import PIL
 
 from fineprune.data.faces import Faces, SplitName, draw_faces, labels
+from fineprune.data.faces.views import HEIGHT, WIDTH
 from fineprune.errors import FinepruneError
 from fineprune.files import written_aside
 from fineprune.identity import code
@@ -31,7 +32,7 @@ def kept_faces(folder: Path | None, identities: int, per_identity: int, split: S
     if folder is None:
         return _drawn(identities, per_identity, split, seed)
     file = folder / f"{split}-{identities}x{per_identity}-{seed}-{_version()}.npz"
-    if (faces := _read(file, identities, per_identity)) is None:
+    if (faces := _read(file, labels(identities, per_identity))) is None:
         faces = _drawn(identities, per_identity, split, seed)
         with suppress(FinepruneError):  # a folder that is somebody else's, or full: they are drawn again next time
             _write(file, faces)
@@ -50,19 +51,18 @@ def _version() -> str:
     return hashlib.sha256(repr(of).encode()).hexdigest()[:8]
 
 
-def _read(file: Path, identities: int, per_identity: int) -> Faces | None:
-    """The faces in `file`; None where there is none that is whole."""
-    count = identities * per_identity
+def _read(file: Path, people: NDArray[np.int64]) -> Faces | None:
+    """The faces of `people`, (n,), in `file`; None where there is none that is whole."""
     try:
         # Each array is compared with its checksum.
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            pixels: NDArray[np.uint8] = arrays["pixels"]
-            landmarks: NDArray[np.float32] = arrays["landmarks"]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about how a damaged array was written
+            faces = Faces.frozen(arrays["pixels"], people, arrays["landmarks"])
+    except Exception:  # NumPy and zipfile raise errors of many kinds over what is damaged
         return None
-    if len(pixels) != count or len(landmarks) != count:
-        return None
-    return Faces.frozen(pixels, labels(identities, per_identity), landmarks)
+    pixels, landmarks = faces.pixels, faces.landmarks
+    whole = pixels.dtype == np.uint8 and pixels.shape == (len(people), HEIGHT, WIDTH, 3)
+    return faces if whole and landmarks.dtype == np.float32 and landmarks.shape == (len(people), 4, 2) else None
 
 
 def _write(file: Path, faces: Faces) -> None:

@@ -28,12 +28,17 @@ EITHER_WAY = set(
     AlphaDropout ActivityRegularization Add Subtract Multiply Average Maximum Minimum
     """.split()
 )  # of SpatialDropout2D tf_keras does not store where channels are
+ACTIVATIONS = set(
+    """
+    linear relu relu6 leaky_relu elu selu gelu sigmoid hard_sigmoid tanh swish silu mish softplus softsign exponential
+    """.split()
+)
 
 
 def come_first(config: Any) -> bool:
     """Whether channels come first in a layer of an architecture; flattening alone is no sign of it."""
     match config:
-        case {"class_name": kind, "config": {"data_format": "channels_first"}} if kind != "Flatten":
+        case {"class_name": kind, "config": {"data_format": "channels_first"}} if kind in BY_FORMAT - {"Flatten"}:
             return True
         case dict():
             return any(map(come_first, config.values()))
@@ -61,7 +66,7 @@ def _turned(entry: dict[str, Any], layer: Any, path: Any) -> Iterator[dict[str, 
     elif 4 in (ranks := _ranks(layer)):
         if kind == "Flatten" and settings["data_format"] == LAST:
             yield _in_old_order(entry)
-        elif kind in BY_FORMAT and settings["data_format"] == FIRST:
+        elif kind in BY_FORMAT and settings["data_format"] == FIRST and _of_each_value(settings):
             settings["data_format"] = LAST
         elif kind in BY_AXIS and len(axes := _listed(settings["axis"])) == 1 and axes[0] % 4:
             settings["axis"] = PLACES[axes[0] % 4]
@@ -76,7 +81,17 @@ def _turned(entry: dict[str, Any], layer: Any, path: Any) -> Iterator[dict[str, 
 
 def _is_either_way(kind: str, settings: dict[str, Any]) -> bool:
     single = kind == "Rescaling" and not {type(settings["scale"]), type(settings["offset"])} - {int, float}
-    return single or kind in EITHER_WAY
+    return single or (kind in EITHER_WAY and _of_each_value(settings))
+
+
+def _of_each_value(settings: dict[str, Any]) -> bool:
+    """Whether the activation of a layer, if any, looks at each value by itself; softmax looks along the last axis."""
+    match settings.get("activation"):
+        case {"class_name": kind}:
+            return kind in EITHER_WAY
+        case str(name):
+            return name in ACTIVATIONS
+    return True
 
 
 def _ranks(layer: Any) -> set[int]:

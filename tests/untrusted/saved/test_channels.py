@@ -139,6 +139,14 @@ def test_what_its_values_mean_does_depend_on_the_order() -> None:
     assert not np.allclose(turned[-2], last.get_weights()[-2])
 
 
+def test_layers_of_sequences_do_not_turn_images(tmp_path: Path) -> None:
+    image = layers.Input(SHAPE)
+    maps = layers.Conv2D(4, 3)(image)
+    rows = layers.GlobalAveragePooling1D(data_format=FIRST)(layers.Reshape((-1, 4))(maps))
+    model = seeded(keras.Model(image, layers.Dense(5)(rows)))
+    assert scores(load_model(saved(model, tmp_path / "net.h5"))) == pytest.approx(scores(model), rel=1e-4, abs=1e-5)
+
+
 def test_one_that_does_not_say_which_images_it_takes_is_refused(tmp_path: Path) -> None:
     alone = keras.Sequential([layers.Conv2D(4, 3, data_format=FIRST), layers.Flatten(), layers.Dense(5)])
     (tmp_path / "net.json").write_text(alone.to_json())
@@ -156,6 +164,9 @@ def test_one_that_does_not_say_which_images_it_takes_is_refused(tmp_path: Path) 
         ("BatchNormalization", lambda: layers.BatchNormalization(axis=[1, 2])),
         ("MaxPooling2D", lambda: layers.MaxPooling2D(data_format=LAST)),
         ("Rescaling", lambda: layers.Rescaling([0.1] * 8)),
+        ("Activation", lambda: layers.Activation("softmax")),
+        ("Conv2D", lambda: layers.Conv2D(3, 1, data_format=FIRST, activation="softmax")),
+        ("DepthwiseConv2D", lambda: layers.DepthwiseConv2D(1, data_format=FIRST, activation="log_softmax")),
         ("Sequential", lambda: keras.Sequential([layers.ReLU()])),
     ],
 )
