@@ -115,8 +115,8 @@ def _is_linear(node: Any) -> bool:
 def fastest(gated: GatedNetwork, trial: Callable[[], Sequence[Floats]]) -> type[TensorFlowEvaluator]:
     """The evaluator that is fastest of those that the network allows.
 
-    On processors it is taken to be the one that computes least. Beside an accelerator it is measured, on the activations
-    at the cut that `trial` gives.
+    On processors it is taken to be the one that computes least. Beside an accelerator it is measured, on what `trial`
+    gives: activations at the cut.
     """
     possible = _possible(gated)
     if not accelerators():
