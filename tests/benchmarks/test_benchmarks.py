@@ -10,7 +10,7 @@ import pytest
 from nets import deepid
 from steps import keeping
 
-from benchmarks import growth, vetting
+from benchmarks import growth, vetting, waiting
 from benchmarks.comparison import compare
 from benchmarks.subject import subject
 from fineprune.evaluation import predict
@@ -81,3 +81,21 @@ def test_memory_holds_a_bounded_group_of_blocks() -> None:
     assert sizes == [8, 8, 4]
     wide = [[np.zeros((256, 2**15), np.float32)] for _ in range(3)]
     assert [len(group) for group in predict._grouped(iter(wide))] == [2, 1]
+
+
+def test_processor_seconds_are_those_of_the_command(tmp_path: Path) -> None:
+    assert 0.05 < waiting.processor_seconds(tmp_path, "sweep", "--help") < 60
+
+
+def test_a_further_job_costs_what_a_grid_does_beyond_a_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    entered: list[tuple[str, ...]] = []
+
+    def seconds(_: Path, *command: str) -> float:
+        entered.append(command)
+        if command[0] == "compare":
+            return 5.0
+        return 8.0 + 11 * 1.5 if "-m" in command else {0: 20.0, 1: 9.0, 2: 8.0, 3: 10.0}[len(entered) - 1]
+
+    monkeypatch.setattr(waiting, "processor_seconds", seconds)
+    assert waiting.measured() == {"first_run": 20.0, "warm_run": 8.0, "further_job": 1.5, "compare": 5.0}
+    assert sum("-m" in command for command in entered) * len(waiting.CHUNKS) == 36
