@@ -1,6 +1,7 @@
 """Thousands of valid files with something changed in them: each is opened, or refused in one line.
 
-FINEPRUNE_MUTATIONS is how many of each kind; each has a number, which is told of those that come to another end.
+FINEPRUNE_MUTATIONS is how many of each kind, 500 in CI. Each has a number, which is told of those that come to another
+end.
 """
 
 import os
@@ -14,7 +15,7 @@ from mutants import counting, mutant
 from mutants.images import LABELS, PIXELS
 from samples import write_h5
 
-COUNT = int(os.environ.get("FINEPRUNE_MUTATIONS", "500"))
+COUNT = int(os.environ.get("FINEPRUNE_MUTATIONS", "100"))
 IMAGES = ("old images", "new images", "npz images", "folder of images")
 NETWORKS = ("network", "keras archive", "saved model", "pytorch zip", "pytorch legacy", "safetensors")
 SWEPT = ("swept network", "swept keras archive", "swept saved model")
