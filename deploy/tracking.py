@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from fineprune.errors import line
+from fineprune.errors import FinepruneError, line
 from fineprune.files import write_text
 
 PASSWORD = "MLFLOW_AUTH_ADMIN_PASSWORD"  # noqa: S105
@@ -69,7 +69,10 @@ def _settings(folder: Path) -> dict[str, str]:
 
 
 def _secret(file: Path) -> str:
-    """What `file` holds, or, where there is none, what is drawn and put there, whole or not at all."""
+    """What `file` holds, or, where there is none, what is drawn and put there, whole or not at all.
+
+    Makes its folder if that is missing. Raises FinepruneError where it cannot write.
+    """
     if not file.exists():
         write_text(file, secrets.token_urlsafe())
     return file.read_text()
@@ -79,7 +82,6 @@ def _secret(file: Path) -> str:
 def _postgresql(folder: Path, port: int) -> Iterator[dict[str, str]]:
     """PostgreSQL within the block, with its data in `folder`, and the environment that leads MLflow to it."""
     programs, user = _programs(), "postgres" if os.getuid() == 0 else None  # it refuses root
-    folder.mkdir(parents=True, exist_ok=True)
     password, data = _secret(folder / "password"), folder / "postgresql"
     if not data.exists():
         _initialise(programs / "initdb", data, folder / "password", user)
@@ -159,4 +161,7 @@ def _wait(server: subprocess.Popen[bytes], port: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except FinepruneError as reason:
+        _leave(str(reason))

@@ -53,6 +53,16 @@ def test_the_script_asks_for_a_password_before_it_makes_anything(tmp_path: Path)
     assert refused.stderr.startswith("error: expected MLFLOW_AUTH_ADMIN_PASSWORD in the environment, got none: set it")
 
 
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    command = [sys.executable, ROOT / "deploy" / "tracking.py", tmp_path / "file" / "kept"]
+    (tmp_path / "initdb").touch(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin", "MLFLOW_AUTH_ADMIN_PASSWORD": "x" * 12}
+    refused = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert refused.returncode == 2 and refused.stderr.count("\n") == 1
+    assert refused.stderr.startswith(f"error: expected to write {tmp_path}/file/kept/password, got: Not a directory; ")
+
+
 def test_the_file_of_secrets_is_never_committed() -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("not a clone")
@@ -68,7 +78,8 @@ touch "$data/PG_VERSION"
 touch "$data/whole"
 """
 POSTGRES = """#!{python}
-import socket, sys, time
+import signal, socket, sys, time
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 with socket.create_server(("127.0.0.1", int(sys.argv[-1]))):
     time.sleep(60)
 """
