@@ -137,7 +137,7 @@ def test_another_server_at_the_port_is_not_taken_for_its_own(
 
 
 def test_a_secret_is_whole_or_not_there(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
