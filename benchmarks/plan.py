@@ -159,7 +159,7 @@ def main() -> None:
         except ConfigError as reason:
             parser.error(str(reason))
         return
-    costs = passes().to_dict()
+    costs = {str(name): cost for name, cost in passes().items()}
     for name in set(asked.methods) - set(costs):
         parser.error(f"expected --methods of the study, got '{name}': take some of {some(costs, len(costs))}")
     costs = {name: costs[name] for name in asked.methods}
