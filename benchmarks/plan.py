@@ -1,11 +1,12 @@
 """What a grid of strategies, attacks, data sets and seeds takes on so many nodes: hours, and what they cost.
 
-python -m benchmarks.plan --data faces:0.5:60 cifar10:9:80000 --nodes 1 16 --cores 16 --price 0.8
+python -m benchmarks.plan --data faces:0.5:67.5:1 cifar10:9.9:89100:19 --nodes 1 16 --cores 16 --price 0.8
 python -m benchmarks.plan --forward resnet:55:47:100 preact_resnet18:32:32:10
 
-Each data set is NAME:PASS:TRAINING, in seconds of one core: one forward pass over the clean validation images, and the
-training of one BadNet. `--forward` prints what such a pass takes, for 1,000 images. docs/how_to/plan.md says what goes
-into it, and how far off it is.
+Each data set is NAME:PASS:TRAINING:MEASURED. PASS and TRAINING are seconds of one core: for one forward pass over the
+clean validation images, and to train one BadNet. MEASURED is how many test and poisoned images there are for each clean
+validation image. `--forward` prints what such a pass takes, for 1,000 images. docs/how_to/plan.md says what goes into
+it, and how far off it is.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from fineprune.errors import ConfigError, some
 from fineprune.launchers.job import THREADS
 
 STUDY = Path(__file__).parents[1] / "docs" / "science" / "study" / "resnet" / "results.csv"
 BACKWARD = 2  # forward passes that a backward pass takes as long as
+MEASURING = 2  # forward passes over test and poisoned images, for all steps of a sweep
 METHODS = [*"anp awm bnp channel_activation clp fmp mmbm nft rnp tsbd unit".split(), "none + FT-SAM"]
 
 
@@ -35,34 +38,67 @@ def passes() -> pd.Series[float]:
 
 
 def error() -> dict[str, float]:
-    """Of the kept study, predicted from passes: by which factor the methods' seconds are off, those above a second."""
+    """Of the kept study, a pass's seconds by which methods in all took what they did; how far off each is then.
+
+    That is the factor between predicted and logged seconds, of methods that take more than one second.
+    """
     runs = pd.read_csv(STUDY).drop_duplicates("run")
     seconds = runs.groupby("method")["seconds"].mean()
-    by_passes = passes() * runs["seconds"].sum() / passes()[runs["method"]].sum()
-    factors = (by_passes / seconds)[seconds > 1]
-    return {"least": round(factors.min(), 2), "most": round(factors.max(), 2)}
+    forward = runs["seconds"].sum() / passes()[runs["method"]].sum()
+    factors = (passes() * forward / seconds)[seconds > 1]
+    return {"pass": round(forward, 2), "least": round(factors.min(), 2), "most": round(factors.max(), 2)}
 
 
 @dataclass(frozen=True)
 class Data:
-    """A data set: seconds of one core for a forward pass over its clean validation images, and to train a BadNet."""
+    """A data set: seconds of one core for a forward pass over its clean validation images, and to train a BadNet.
+
+    `measured` is the number of test and poisoned images, relative to that of clean validation images.
+    """
 
     name: str
     forward: float
     training: float
+    measured: float
 
     @classmethod
     def read(cls, text: str) -> Data:
-        """From NAME:PASS:TRAINING."""
-        name, forward, training = text.split(":")
-        return cls(name, float(forward), float(training))
+        """From NAME:PASS:TRAINING:MEASURED."""
+        try:
+            name, forward, training, measured = text.split(":")
+            return cls(name, float(forward), float(training), float(measured))
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected NAME:PASS:TRAINING:MEASURED, got '{text}'") from None
+
+    def sweep(self, passes_of_method: float, rest: float) -> float:
+        """Seconds of one core."""
+        return rest + self.forward * (passes_of_method + MEASURING * self.measured)
+
+
+@dataclass(frozen=True)
+class Network:
+    """An architecture, for images of that size."""
+
+    name: str
+    height: int
+    width: int
+    classes: int
+
+    @classmethod
+    def read(cls, text: str) -> Network:
+        """From NAME:HEIGHT:WIDTH:CLASSES."""
+        try:
+            name, height, width, classes = text.split(":")
+            return cls(name, int(height), int(width), int(classes))
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected NAME:HEIGHT:WIDTH:CLASSES, got '{text}'") from None
 
 
 def hours(data: Sequence[Data], asked: argparse.Namespace, costs: Mapping[str, float]) -> dict[str, dict[str, float]]:
     """Core hours in all, and on so many nodes the hours, what they cost, and the runs a second that the store gets."""
     networks = asked.attacks * asked.seeds
     training = sum(networks * each.training for each in data)
-    sweeps = [asked.rest + each.forward * cost for each in data for cost in costs.values()]
+    sweeps = [each.sweep(cost, asked.rest) for each in data for cost in costs.values()]
     sweeping, runs = networks * sum(sweeps), networks * len(sweeps)
     chain = max(each.training for each in data) + max(sweeps)  # the last BadNet, and the longest sweep of it
     result: dict[str, dict[str, float]] = {
@@ -79,17 +115,16 @@ def hours(data: Sequence[Data], asked: argparse.Namespace, costs: Mapping[str, f
     return result
 
 
-def seconds_of(network: str) -> float:
-    """Seconds of one core for a pass of 1,000 images through NAME:HEIGHT:WIDTH:CLASSES; other work does not count."""
+def seconds_of(network: Network) -> float:
+    """Seconds of one core for a pass of 1,000 images; other work does not count. Raises ConfigError if unknown."""
     os.environ.update(dict.fromkeys(THREADS, "1"))
     import numpy as np
 
-    from fineprune.badnets.source import ARCHITECTURES
+    from fineprune.badnets.source import architecture_named
 
-    name, *sizes = network.split(":")
-    height, width, classes = map(int, sizes)
-    model = ARCHITECTURES[name]((height, width, 3), classes)
-    images = np.random.default_rng(0).random((256, height, width, 3), np.float32)
+    shape = (network.height, network.width, 3)
+    model = architecture_named(network.name)(shape, network.classes)
+    images = np.random.default_rng(0).random((256, *shape), np.float32)
     model.predict(images, verbose=0)  # which traces it
     start = time.process_time()
     model.predict(images, verbose=0)
@@ -100,24 +135,35 @@ def main() -> None:
     """Print one line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--data", type=Data.read, nargs="+", metavar="NAME:PASS:TRAINING")
-    what.add_argument("--forward", nargs="+", metavar="NAME:HEIGHT:WIDTH:CLASSES")
+    what.add_argument("--data", type=Data.read, nargs="+", metavar="NAME:PASS:TRAINING:MEASURED")
+    what.add_argument("--forward", type=Network.read, nargs="+", metavar="NAME:HEIGHT:WIDTH:CLASSES")
     parser.add_argument("--methods", nargs="+", default=METHODS, help="as the study calls them")
     parser.add_argument("--attacks", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--nodes", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--cores", type=int, default=16, help="of a node (%(default)s)")
     parser.add_argument("--price", type=float, default=0.0, help="of a node and hour")
-    parser.add_argument("--efficiency", type=float, default=0.9, help="as benchmarks.scaling has it (%(default)s)")
+    parser.add_argument(
+        "--efficiency", type=float, default=0.9, help="assumed, until benchmarks.scaling measures yours (%(default)s)"
+    )
     parser.add_argument(
         "--store", type=float, default=0.0, help="runs a second that it takes, as benchmarks.store has it"
     )
-    parser.add_argument("--rest", type=float, default=4.0, help="seconds of a sweep besides its method (%(default)s)")
+    parser.add_argument(
+        "--rest", type=float, default=1.0, help="seconds of a sweep besides method and measuring (%(default)s)"
+    )
     asked = parser.parse_args()
     if asked.forward:
-        print(json.dumps({network: seconds_of(network) for network in asked.forward}))
-    else:
-        print(json.dumps({"error_of_passes": error()} | hours(asked.data, asked, passes()[asked.methods].to_dict())))
+        try:
+            print(json.dumps({network.name: seconds_of(network) for network in asked.forward}))
+        except ConfigError as reason:
+            parser.error(str(reason))
+        return
+    costs = {str(name): cost for name, cost in passes().items()}
+    for name in set(asked.methods) - set(costs):
+        parser.error(f"expected --methods of the study, got '{name}': take some of {some(costs, len(costs))}")
+    costs = {name: costs[name] for name in asked.methods}
+    print(json.dumps({"error_of_passes": error()} | hours(asked.data, asked, costs)))
 
 
 if __name__ == "__main__":

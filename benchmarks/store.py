@@ -27,6 +27,7 @@ from fineprune.report import records
 from fineprune.tracking import MlflowTracking
 
 EXPERIMENT = "benchmark"
+READY = 600  # seconds for all writers to load, after which one must have been killed
 
 
 def swept(folder: Path) -> Path:
@@ -48,8 +49,10 @@ def copied(original: Path, folder: Path) -> Path:
 def write(uri: str, folders: Sequence[Path], begin: Any) -> int:
     """Log these as their sweeps would, once all are ready to `begin`; return how many the store did not take."""
     tracking, refused = MlflowTracking(EXPERIMENT, uri), 0
-    tracking.open()
-    begin.wait()
+    try:
+        tracking.open()
+    finally:  # or all others would wait
+        begin.wait()
     for folder in folders:
         try:
             with tracking.run(records.read(folder)):
@@ -65,7 +68,7 @@ def measure(uri: str, folders: Sequence[Path], writers: int) -> dict[str, float]
     context = get_context("forkserver")
     context.set_forkserver_preload(["mlflow", "fineprune.tracking"])
     with context.Manager() as manager, context.Pool(writers) as pool:
-        begin = manager.Barrier(writers + 1)
+        begin = manager.Barrier(writers + 1, timeout=READY)
         shares = [(uri, folders[number::writers], begin) for number in range(writers)]
         writing = pool.starmap_async(write, shares, chunksize=1)
         begin.wait()

@@ -22,6 +22,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from fineprune.errors import FinepruneError, line
+from fineprune.files import write_text
+
 PASSWORD = "MLFLOW_AUTH_ADMIN_PASSWORD"  # noqa: S105
 USERS = Path(__file__).with_name("users.ini")
 SECONDS = 60  # for PostgreSQL to start, after a crash too
@@ -34,7 +37,8 @@ def main() -> None:
     if not os.environ.get(PASSWORD) and not (folder / "users.db").exists():
         _leave(f"expected {PASSWORD} in the environment, got none: set it to at least 12 characters")
     os.umask(0o066)  # for nobody else to read
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for asks_to_end in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asks_to_end, lambda number, _: sys.exit(128 + number))
     with _postgresql(folder, asked.database_port) as environment:
         address = [f"--host={asked.host}", f"--port={asked.port}", f"--workers={asked.workers}"]
         command = [sys.executable, "-m", "mlflow", "server", "--app-name=basic-auth", *address]
@@ -65,10 +69,12 @@ def _settings(folder: Path) -> dict[str, str]:
 
 
 def _secret(file: Path) -> str:
-    """What `file` holds, or, where there is none, what is drawn and put there for its owner alone."""
+    """What `file` holds, or, where there is none, what is drawn and put there, whole or not at all.
+
+    Makes its folder if that is missing. Raises FinepruneError where it cannot write.
+    """
     if not file.exists():
-        file.touch(0o600)
-        file.write_text(secrets.token_urlsafe())
+        write_text(file, secrets.token_urlsafe())
     return file.read_text()
 
 
@@ -76,16 +82,10 @@ def _secret(file: Path) -> str:
 def _postgresql(folder: Path, port: int) -> Iterator[dict[str, str]]:
     """PostgreSQL within the block, with its data in `folder`, and the environment that leads MLflow to it."""
     programs, user = _programs(), "postgres" if os.getuid() == 0 else None  # it refuses root
-    folder.mkdir(parents=True, exist_ok=True)
     password, data = _secret(folder / "password"), folder / "postgresql"
     if not data.exists():
-        data.mkdir(0o700)
-        if user:
-            shutil.chown(data, user)
-            shutil.chown(folder / "password", user)
-        users = ["--username=mlflow", "--auth=scram-sha-256", f"--pwfile={folder}/password"]
-        command = [str(programs / "initdb"), f"--pgdata={data}", "--encoding=UTF8", *users]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", user=user)  # noqa: S603
+        _initialise(programs / "initdb", data, folder / "password", user)
+    _check_free(port)
     listen = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-p", str(port)]
     with _running([str(programs / "postgres"), "-D", str(data), *listen], os.environ, Path("/"), user) as server:
         _wait(server, port)
@@ -93,6 +93,32 @@ def _postgresql(folder: Path, port: int) -> Iterator[dict[str, str]]:
             "MLFLOW_BACKEND_STORE_URI": f"postgresql+psycopg://mlflow@127.0.0.1:{port}/postgres",
             "PGPASSWORD": password,
         }
+
+
+def _initialise(initdb: Path, data: Path, password: Path, user: str | None) -> None:
+    """Make an empty database, which takes the name `data` once it is whole."""
+    aside = data.with_name(f".{data.name}")
+    shutil.rmtree(aside, ignore_errors=True)  # left by one that was killed
+    aside.mkdir(0o700)
+    if user:
+        shutil.chown(aside, user)
+        shutil.chown(password, user)
+    users = ["--username=mlflow", "--auth=scram-sha-256", f"--pwfile={password}"]
+    command = [str(initdb), f"--pgdata={aside}", "--encoding=UTF8", *users]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd="/", user=user)  # noqa: S603
+    if ended.returncode:
+        why = line(ended.stderr) or f"exit status {ended.returncode}"
+        _leave(f"expected initdb to make a database in {data}, got: {why}; mend that, and start this again")
+    aside.replace(data)
+
+
+def _check_free(port: int) -> None:
+    """Another PostgreSQL there would be taken for the one that is started."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as reason:
+        why = os.strerror(reason.errno) if reason.errno else reason
+        _leave(f"expected port {port} to be free for PostgreSQL, got: {why}; choose another --database-port")
 
 
 def _leave(message: str) -> NoReturn:
@@ -127,11 +153,15 @@ def _wait(server: subprocess.Popen[bytes], port: int) -> None:
     end = time.monotonic() + SECONDS
     while server.poll() is None and time.monotonic() < end:
         with socket.socket() as tried:
-            if tried.connect_ex(("127.0.0.1", port)) == 0:
-                return
+            answers = tried.connect_ex(("127.0.0.1", port)) == 0
+        if answers and server.poll() is None:  # else it was another that answered
+            return
         time.sleep(0.1)
     _leave(f"expected PostgreSQL to start at port {port}, got: see above; choose another --database-port")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except FinepruneError as reason:
+        _leave(str(reason))

@@ -16,7 +16,7 @@ from fineprune.config import command_line
 def publish(settings: DictConfig, folder: Path) -> None:
     """Log what is missing of each run in the folder, where the settings say: the folder may be a stranger's.
 
-    A run whose files are damaged is named, and keeps no other from being logged.
+    A run whose files are damaged is named, and keeps no other from being logged: the exit status is 2 in the end.
     """
     from fineprune.config.instantiate import instantiate
     from fineprune.errors import ConfigError, DataError, plain
@@ -26,18 +26,22 @@ def publish(settings: DictConfig, folder: Path) -> None:
     tracking = instantiate(settings.tracking, Tracking)
     if not isinstance(tracking, MlflowTracking):
         raise ConfigError("expected a tracking that keeps runs, got tracking=none: take tracking=mlflow")
-    damaged, runs = list[DataError](), records.folders(Path(settings.folder))
+    runs, logged, before, damaged = records.folders(Path(settings.folder)), 0, 0, 0
     for run in runs:
         try:
-            tracking.publish(run)
+            if tracking.publish(run):
+                logged += 1
+            else:
+                before += 1
         except DataError as reason:
-            damaged.append(reason)
-    if count := len(runs) - len(damaged):
-        print(plain(f"in MLflow at {tracking.uri}, experiment {tracking.experiment}: {count} of {len(runs)} runs"))
-    for other in damaged[:-1]:
-        print(f"error: {plain(other)}", file=sys.stderr)
+            damaged += 1
+            print(f"error: {plain(reason)}", file=sys.stderr)
+    if logged or before:
+        others = f"; the jobs of {before} had been done before by another run" if before else ""
+        where = f"in MLflow at {tracking.uri}, experiment {tracking.experiment}"
+        print(plain(f"{where}: {logged} of {len(runs)} runs{others}"))
     if damaged:
-        raise damaged[-1]
+        sys.exit(2)
 
 
 def main() -> None:

@@ -43,10 +43,11 @@ class Tracking(ABC):
         """Show the run as RUNNING while the block runs, and as FAILED with the reason if it raises."""
 
     @abstractmethod
-    def publish(self, folder: Path) -> None:
+    def publish(self, folder: Path) -> bool:
         """Log the finished sweep in `folder`; calling it again logs nothing twice.
 
-        Raises TrackingError where the log cannot be reached.
+        Return whether it is in the log: it is not where another run had done the same job of the grid before. Raises
+        TrackingError where the log cannot be reached.
         """
 
     @abstractmethod
@@ -70,8 +71,8 @@ class NoTracking(Tracking):
     def run(self, record: Record) -> Iterator[None]:
         yield
 
-    def publish(self, folder: Path) -> None:
-        pass
+    def publish(self, folder: Path) -> bool:
+        return False
 
     def finished(self, grid: str = "", filter_string: str = "") -> list[FinishedSweep]:
         raise ConfigError("expected a tracking that keeps runs, got tracking=none: take tracking=mlflow")

@@ -71,11 +71,11 @@ class MlflowTracking(Tracking):
                     publish.end_early(client, run_id, reason)
             raise
 
-    def publish(self, folder: Path) -> None:
+    def publish(self, folder: Path) -> bool:
         record = records.read(folder)
         # Two processes at once would both find no run, and log it twice.
         with FileLock(folder / "run.lock"), self._translated_errors(), stage("logging to MLflow"):
-            publish.complete(*self.open(), record, folder)
+            return publish.complete(*self.open(), record, folder)
 
     def open(self) -> tuple[MlflowClient, str]:
         """A client and the identifier of the experiment; store and experiment are created where they are missing."""

@@ -42,8 +42,7 @@ def this_process() -> str:
 
 def finished(client: MlflowClient, experiment: str, record: Record) -> Run | None:
     """The same grid's finished run whose results are those of `record`; None where there is none."""
-    condition = f"{_same_identity(record)} and tags.grid = '{record.tags['grid']}' and attributes.status = 'FINISHED'"
-    return next(iter(client.search_runs([experiment], condition, max_results=1)), None)
+    return next(iter(client.search_runs([experiment], _same_job_done(record), max_results=1)), None)
 
 
 def end_stale(client: MlflowClient, experiment: str, record: Record) -> None:
@@ -72,7 +71,7 @@ def open_run(client: MlflowClient, experiment: str, record: Record, process: str
     """
     from mlflow.entities import Param
 
-    same_key = client.search_runs([experiment], f"tags.{KEY} = '{record.key}'")
+    same_key = client.search_runs([experiment], _same_key(record))
     runs = sorted(same_key, key=lambda run: run.info.status != "FINISHED")
     for duplicate in runs[1:]:
         client.delete_run(duplicate.info.run_id)
@@ -86,14 +85,16 @@ def open_run(client: MlflowClient, experiment: str, record: Record, process: str
     return runs[0]
 
 
-def complete(client: MlflowClient, experiment: str, record: Record, folder: Path) -> None:
-    """Log all that `record` and `folder` hold, and set the status FINISHED last.
+def complete(client: MlflowClient, experiment: str, record: Record, folder: Path) -> bool:
+    """Log all that `record` and `folder` hold, and set the status FINISHED last. Return whether the run is there.
 
     Nothing is logged if the run is FINISHED, or another is that did the same job of the grid, as where the command of
-    the grid was entered again before what it could not log was published.
+    the grid was entered again before what it could not log was published. What is there of the run then ends as KILLED.
     """
     if _done_by_another(client, experiment, record):
-        return
+        for run in client.search_runs([experiment], f"{_same_key(record)} and attributes.status = 'RUNNING'"):
+            _end(client, run.info.run_id, "KILLED", "another run had done the same job of the grid before")
+        return False
     run = open_run(client, experiment, record)
     if run.info.status != "FINISHED":
         try:
@@ -103,11 +104,14 @@ def complete(client: MlflowClient, experiment: str, record: Record, folder: Path
                 end_early(client, run.info.run_id, reason)
             raise
     _tidy(client, run)
+    return True
 
 
 def _done_by_another(client: MlflowClient, experiment: str, record: Record) -> bool:
-    done = finished(client, experiment, record) if "grid" in record.tags else None
-    return done is not None and done.data.tags.get(KEY) != record.key
+    if "grid" not in record.tags:
+        return False
+    done = {run.data.tags.get(KEY) for run in client.search_runs([experiment], _same_job_done(record))}
+    return bool(done) and record.key not in done
 
 
 def _log_all(client: MlflowClient, experiment: str, run: Run, record: Record, folder: Path) -> None:
@@ -192,3 +196,11 @@ def _dataset(name: str, dataset: Any) -> Any:
 
 def _same_identity(record: Record) -> str:
     return f"tags.identity = '{record.tags['identity']}'"
+
+
+def _same_job_done(record: Record) -> str:
+    return f"{_same_identity(record)} and tags.grid = '{record.tags['grid']}' and attributes.status = 'FINISHED'"
+
+
+def _same_key(record: Record) -> str:
+    return f"tags.{KEY} = '{record.key}'"

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -160,6 +161,14 @@ def check_no_password(server: Server, folder: Path, said: str) -> None:
     for path in set(files) - secrets:
         content = path.read_bytes()
         assert PASSWORD.encode() not in content and database.encode() not in content, path
+
+
+def test_ctrl_c_ends_both_servers_without_a_traceback_of_the_script(server: Server) -> None:
+    assert server.interrupt() == 130
+    assert team.SCRIPT.name not in server.log.read_text()
+    for port in (server.port, server.database_port):
+        with socket.socket() as tried:
+            assert tried.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_artifacts_in_a_store_of_objects_come_back_whole(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -23,6 +24,7 @@ import numpy as np
 import pytest
 from mlflow.entities import Run as Logged
 from nets import tiny
+from omegaconf import OmegaConf
 from samples import pictures
 
 from fineprune.errors import ConfigError, DataError, FinepruneError, TrackingError
@@ -30,6 +32,7 @@ from fineprune.files import machine, save_model
 from fineprune.report import records
 from fineprune.report.records import Record
 from fineprune.tracking import MlflowTracking, NoTracking, publish
+from runners import publish as runner
 
 STEPS = {"fraction_pruned": [0.0, 0.5, 1.0], "glasses/pruned_asr": [0.9, 0.25, 0.0]}
 
@@ -283,6 +286,44 @@ def test_of_two_runs_that_did_the_same_job_of_a_grid_one_is_logged(
     swept(folder, alone)
     tracking.publish(folder)
     assert {run.data.tags[publish.KEY] for run in runs(tracking)} == {anew.key, alone.key}
+
+
+def publish_all(tracking: MlflowTracking, folder: Path) -> None:
+    """As the runner does."""
+    store = {"_target_": "fineprune.tracking.MlflowTracking", "experiment": tracking.experiment, "uri": tracking.uri}
+    runner.publish(OmegaConf.create({"tracking": store, "folder": str(folder)}), folder)
+
+
+def test_of_two_runs_of_a_job_at_once_the_later_is_ended_and_counted_apart(
+    tracking: MlflowTracking, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, later = opened(), opened()
+    with tracking.run(first), tracking.run(later):
+        for record in (first, later):
+            (tmp_path / "runs" / record.key).mkdir(parents=True)
+            swept(tmp_path / "runs" / record.key, record)
+    tracking.publish(tmp_path / "runs" / first.key)
+    for _ in range(2):
+        publish_all(tracking, tmp_path / "runs")
+        said = "experiment trial: 1 of 2 runs; the jobs of 1 had been done before by another run\n"
+        assert capsys.readouterr().out.endswith(said)
+        states = {run.data.tags[publish.KEY]: run.info.status for run in runs(tracking)}
+        assert states == {first.key: "FINISHED", later.key: "KILLED"}
+
+
+def test_a_damaged_run_keeps_no_other_from_being_logged(
+    tracking: MlflowTracking, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        swept(tmp_path / "runs" / name, replace(opened(), tags={"identity": name}))
+    for name in ("a", "c"):
+        (tmp_path / "runs" / name / "performance.csv").unlink()
+    with pytest.raises(SystemExit) as ended:
+        publish_all(tracking, tmp_path / "runs")
+    said = capsys.readouterr()
+    assert ended.value.code == 2 and said.out.endswith("experiment trial: 1 of 3 runs\n")
+    assert re.findall("error: expected performance.csv in .*/runs/(.), ", said.err) == ["a", "c"]
 
 
 @pytest.mark.parametrize("cut", [False, True])

@@ -31,7 +31,7 @@ class Server:
 
     def __init__(self, folder: Path, more: Mapping[str, str]) -> None:
         self.folder, self.log = folder / "kept", folder / "server.log"
-        self.port, self._database_port = free_port(), free_port()
+        self.port, self.database_port = free_port(), free_port()
         self._environment = {**os.environ, "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD, **more}
 
     @property
@@ -41,7 +41,7 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        ports = [f"--port={self.port}", f"--database-port={self._database_port}", "--workers=1"]
+        ports = [f"--port={self.port}", f"--database-port={self.database_port}", "--workers=1"]
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
                 [sys.executable, SCRIPT, self.folder, *ports],
@@ -70,6 +70,11 @@ class Server:
         with suppress(ProcessLookupError):  # it was stopped
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+    def interrupt(self) -> int:
+        """End it as Ctrl-C on its terminal would, and return its exit status."""
+        os.killpg(self._process.pid, signal.SIGINT)
+        return self._process.wait(SECONDS)
 
     def stop(self) -> int:
         """Ask it to end, and return its exit status."""
