@@ -5,7 +5,7 @@ python -m benchmarks.plan --forward resnet:55:47:100 preact_resnet18:32:32:10
 
 Each data set is NAME:PASS:TRAINING:MEASURED. PASS and TRAINING are seconds of one core: for one forward pass over the
 clean validation images, and to train one BadNet. MEASURED is how many test and poisoned images there are for each clean
-validation image. `--forward` prints what such a pass takes, for 1,000 images. docs/how_to/plan.md says what goes into
+validation image. `--forward` prints what such a pass takes, for 1,000 images. docs/scale/plan.md says what goes into
 it, and how far off it is.
 """
 

@@ -3,7 +3,7 @@
 MLFLOW_AUTH_ADMIN_PASSWORD=… .venv/bin/python deploy/tracking.py FOLDER
 
 It listens on loopback, until `--host` and MLFLOW_SERVER_ALLOWED_HOSTS say otherwise. Its artifacts go into FOLDER, or
-to where MLFLOW_ARTIFACTS_DESTINATION says. docs/how_to/team.md says more.
+to where MLFLOW_ARTIFACTS_DESTINATION says. docs/scale/team.md says more.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from fineprune.errors import DataError, line
 from fineprune.files import open_own, write_json
 
 FILE = "run.json"
+DEPTH = 4  # of a run folder of a study in outputs/
 SUMMARY = "summary.json"
 WRITTEN = {".csv", ".html", ".json", ".md", ".pdf", ".png", ".svg", ".tex", ".txt", ".yaml"}  # what runs write
 NET = ".h5"
@@ -91,8 +93,17 @@ def read(folder: Path) -> Record:
 
 
 def folders(folder: Path) -> list[Path]:
-    """The run folders in `folder`, which may be one itself, or a grid's or a study's; `folder` if there are none."""
-    return sorted(file.parent for file in folder.rglob(FILE)) or [folder]
+    """The run folders in `folder`, which may be one itself, or a grid's, a study's or `outputs`; else `folder` itself.
+
+    Links to folders are not followed.
+    """
+    found = []
+    for place, inside, files in os.walk(folder) if folder.is_dir() else ():
+        if FILE in files:
+            found.append(Path(place))
+        if len(Path(place).relative_to(folder).parts) == DEPTH:
+            inside.clear()
+    return sorted(found) or [folder]
 
 
 def _checked(stored: Any) -> Record:

@@ -83,7 +83,11 @@ CONTENT = [
     ("sweep", [*SWEEP, "data.clean_valid=null"], "expected data.clean_valid"),
     ("sweep", ["badnet=h5", "badnet.weights=weights.h5", "data=h5", "hydra.run.dir=out"], "expected "),
     ("sweep", [*SWEEP, "badnet.model=null", "badnet.weights=weights.h5"], "expected "),
-    ("sweep", ["badnet.cache=text.h5", "data.identities=2", "badnet.epochs=1", "hydra.run.dir=out"], "expected "),
+    (
+        "sweep",
+        ["badnet.cache=text.h5", "data.identities=2", "data.cache=null", "badnet.epochs=1", "hydra.run.dir=out"],
+        "expected ",
+    ),
     ("evaluate", EVALUATE, "pruned"),
     ("evaluate", [*EVALUATE, "pruned=larger.h5"], "expected the pruned net's images to be the BadNet's (12, 10, 3)"),
     ("evaluate", [*EVALUATE, "pruned=none.h5"], "expected a network or weights at none.h5, got no such file"),

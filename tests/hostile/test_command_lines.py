@@ -206,7 +206,7 @@ def test_bad_paths(folder: Path) -> None:
     entered += [("evaluate", [*H5, f"pruned={path}"]) for path in PATHS]
     entered += [("evaluate", [*H5, f"goodnet={path}"]) for path in PATHS]
     entered += [("predict", ["badnet.model=net.h5", "pruned=net.h5", f"images={path}"]) for path in PATHS]
-    entered += [("publish", [path]) for path in PATHS]
+    entered += [("publish", [path]) for path in PATHS if path != "/"]  # which has runs of whoever else tests here
     entered += [("sweep", ["data=image_folder", f"data.root={path}"]) for path in PATHS]
     entered += [("sweep", [*H5, f"data={kind}", f"data.clean_valid={path}"]) for kind in ("npz",) for path in PATHS]
     check(enter(folder, entered))
