@@ -98,7 +98,7 @@ def folders(folder: Path) -> list[Path]:
     Links to folders are not followed.
     """
     found = []
-    for place, inside, files in os.walk(folder) if folder.is_dir() else ():
+    for place, inside, files in os.walk(folder) if os.path.isdir(folder) else ():  # noqa: PTH112 – of any name
         if FILE in files:
             found.append(Path(place))
         if len(Path(place).relative_to(folder).parts) == DEPTH:
