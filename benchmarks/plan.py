@@ -16,9 +16,10 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -28,6 +29,7 @@ from fineprune.launchers.job import THREADS
 STUDY = Path(__file__).parents[1] / "docs" / "science" / "study" / "resnet" / "results.csv"
 BACKWARD = 2  # forward passes that a backward pass takes as long as
 MEASURING = 2  # forward passes over test and poisoned images, for all steps of a sweep
+DATA, NETWORK = "NAME:PASS:TRAINING:MEASURED", "NAME:HEIGHT:WIDTH:CLASSES"
 METHODS = [*"anp awm bnp channel_activation clp fmp mmbm nft rnp tsbd unit".split(), "none + FT-SAM"]
 
 
@@ -64,11 +66,7 @@ class Data:
     @classmethod
     def read(cls, text: str) -> Data:
         """From NAME:PASS:TRAINING:MEASURED."""
-        try:
-            name, forward, training, measured = text.split(":")
-            return cls(name, float(forward), float(training), float(measured))
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"expected NAME:PASS:TRAINING:MEASURED, got '{text}'") from None
+        return cls(*_parts(text, DATA, float))
 
     def sweep(self, passes_of_method: float, rest: float) -> float:
         """Seconds of one core."""
@@ -87,11 +85,16 @@ class Network:
     @classmethod
     def read(cls, text: str) -> Network:
         """From NAME:HEIGHT:WIDTH:CLASSES."""
-        try:
-            name, height, width, classes = text.split(":")
-            return cls(name, int(height), int(width), int(classes))
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"expected NAME:HEIGHT:WIDTH:CLASSES, got '{text}'") from None
+        return cls(*_parts(text, NETWORK, int))
+
+
+def _parts(text: str, form: str, number: Callable[[str], Any]) -> tuple[Any, ...]:
+    """The name and the three numbers of an argument of that form."""
+    try:
+        name, first, second, third = text.split(":")
+        return name, number(first), number(second), number(third)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected {form}, got '{text}'") from None
 
 
 def hours(data: Sequence[Data], asked: argparse.Namespace, costs: Mapping[str, float]) -> dict[str, dict[str, float]]:
@@ -135,8 +138,8 @@ def main() -> None:
     """Print one line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--data", type=Data.read, nargs="+", metavar="NAME:PASS:TRAINING:MEASURED")
-    what.add_argument("--forward", type=Network.read, nargs="+", metavar="NAME:HEIGHT:WIDTH:CLASSES")
+    what.add_argument("--data", type=Data.read, nargs="+", metavar=DATA)
+    what.add_argument("--forward", type=Network.read, nargs="+", metavar=NETWORK)
     parser.add_argument("--methods", nargs="+", default=METHODS, help="as the study calls them")
     parser.add_argument("--attacks", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=5)
