@@ -17,6 +17,8 @@ from fineprune.evaluation import predict
 from fineprune.files import save_model
 from fineprune.network.network import Network
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 
