@@ -166,7 +166,8 @@ def _change(before: float, after: float) -> str:
 def layer_tables(layers: pd.DataFrame) -> Iterator[Table]:
     """The share of zeros in each net's kernels, a line for each layer that has any, and each net's compressed size.
 
-    Of a layer that multiplies channels, it is the share of those that it silences. There are several tables where not all nets fit a terminal of 80 columns.
+    Of a layer that multiplies channels, it is the share of those that it silences. There are several tables where not
+    all nets fit a terminal of 80 columns.
     """
     shares = layers.pivot_table("kernel_share_zero", "layer", "net", sort=False)
     shares = shares[shares.any(axis=1) | (shares.index == "all")]
