@@ -54,6 +54,7 @@ def test_channels_that_are_silenced_behind_an_addition_have_a_row_of_their_own()
     assert ("badnet", "sum_silenced") not in table.index
 
 
+@pytest.mark.slow
 def test_a_published_pair_is_seventy_percent_zero_in_every_layer(csaw: Path) -> None:
     badnet = deepid((55, 47, 3), 1283)
     load_weights(badnet, csaw / "sunglasses_bd_weights.h5")
