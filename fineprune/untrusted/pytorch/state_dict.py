@@ -26,12 +26,7 @@ SUFFIXES = {
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
-WRAPPERS = (
-    "module.",
-    "_orig_mod.",
-    "model.",
-    "net.",
-)  # of DataParallel, torch.compile, and trainers that hold a network
+WRAPPERS = ("module.", "_orig_mod.", "model.", "net.")  # of DataParallel, torch.compile, and who holds a network
 COUNTER = "num_batches_tracked"  # of a normalisation: how many batches it was trained on
 # From the axes of PyTorch's kernels, (outputs, inputs, height, width), to those of Keras's, and back.
 TO_KERAS = {"depthwise_kernel": (2, 3, 0, 1), "kernel": (2, 3, 1, 0)}
