@@ -91,7 +91,7 @@ def nodes_of_ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def common(tmp_path: Path) -> Jobs:
     """Jobs that are never run."""
     config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}})
-    return Jobs(None, None, config, {})  # type: ignore[arg-type]
+    return Jobs(None, None, config, None, {})  # type: ignore[arg-type]
 
 
 def last(ended: Ended) -> str:
