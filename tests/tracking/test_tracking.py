@@ -146,6 +146,7 @@ def test_more_metrics_than_fit_in_a_batch(tracking: MlflowTracking, folder: Path
 
 
 @pytest.mark.filterwarnings("ignore:.*type hint:UserWarning")  # of MLflow's own, when it loads its pyfunc
+@pytest.mark.slow
 def test_a_net_is_a_model_that_pyfunc_loads_without_pickle(tracking: MlflowTracking, folder: Path) -> None:
     log(tracking, folder)
     client, experiment = tracking.open()
@@ -175,6 +176,7 @@ def test_published_again_it_is_there_once(tracking: MlflowTracking, folder: Path
 @pytest.mark.parametrize(
     "broken", ["log_inputs", "log_artifact", "log_model_artifacts", "finalize_logged_model", "log_outputs"]
 )
+@pytest.mark.slow
 def test_what_was_half_published_is_completed(
     broken: str, tracking: MlflowTracking, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -327,6 +329,7 @@ def test_a_damaged_run_keeps_no_other_from_being_logged(
 
 
 @pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.slow
 def test_a_run_taken_for_dead_that_is_published_after_all_shows_no_failure(
     cut: bool, tracking: MlflowTracking, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -345,6 +348,7 @@ def test_a_run_taken_for_dead_that_is_published_after_all_shows_no_failure(
     assert not {"failure", "process"} & set(run.data.tags)
 
 
+@pytest.mark.slow
 def test_a_store_is_made_whole_or_not_at_all(fresh: MlflowTracking, monkeypatch: pytest.MonkeyPatch) -> None:
     file = Path(fresh.uri.removeprefix("sqlite:///"))
 
@@ -479,6 +483,7 @@ class Nonsense(BaseHTTPRequestHandler):
         b"\x1b[31m<html>",
     ],
 )
+@pytest.mark.slow
 def test_a_server_that_answers_nonsense_is_said(body: bytes, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     swept(folder)
     with ThreadingHTTPServer(("127.0.0.1", 0), type("", (Nonsense,), {"body": body})) as server:
