@@ -17,6 +17,11 @@ NAIVE = 3  # steps, the first, the last and those between, evaluated from the pi
 
 def compare(title: str, network: Network, steps: Sequence[Step], splits: Splits) -> None:
     """Measure, check that labels are equal, print."""
+    show(title, *measured(network, steps, splits))
+
+
+def measured(network: Network, steps: Sequence[Step], splits: Splits) -> tuple[dict[str, str], dict[str, float]]:
+    """Rows of a table, and figures; ends the program where the naive sweep finds other labels."""
     passes, sweeps = [], []
     for _ in range(ROUNDS):
         passes.append(timed(lambda: forward(network.model, splits))[0])
@@ -43,7 +48,7 @@ def compare(title: str, network: Network, steps: Sequence[Step], splits: Splits)
         "peak memory, MB": f"{peak:.0f}",
         "labels at the naive steps": "equal",
     }
-    show(title, table, figures)
+    return table, figures
 
 
 def _check(network: Network, steps: Sequence[Step], splits: Splits, labels: dict[str, ClassLabels], row: int) -> float:

@@ -15,7 +15,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.subject import Splits, arguments, forward, subject, sweep, timed
+from benchmarks.subject import Splits, forward, options, subject, sweep, timed
 from fineprune.data.split import Subset
 from fineprune.network.network import Network
 from fineprune.network.step import Silence, Step
@@ -76,7 +76,7 @@ def draw(times: Mapping[str, Points], path: Path) -> None:
 
 if __name__ == "__main__":
     mpl.use("agg")
-    settings = arguments("Plot how the cost of a sweep grows.")
+    settings = options("Plot how the cost of a sweep grows.").parse_args()
     with subject(settings.images, settings.weights) as (network, splits):
         times = measure(network, splits)
     draw(times, PLOT)

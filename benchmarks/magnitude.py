@@ -6,14 +6,14 @@ python -m benchmarks.magnitude [--weights FILE] [--images N]
 from __future__ import annotations
 
 from benchmarks.comparison import compare
-from benchmarks.subject import arguments, subject
+from benchmarks.subject import options, subject
 from fineprune.network.step import Mask, Step
 from fineprune.training import sparsity
 
 LEVELS = [0.0, *(level / 20 for level in range(1, 20)), 0.98]
 
 if __name__ == "__main__":
-    settings = arguments("Measure the sweep over single weights.")
+    settings = options("Measure the sweep over single weights.").parse_args()
     with subject(settings.images, settings.weights) as (network, splits):
         kernels = network.kernels(dense_only=True)
         masks = [sparsity.masks(kernels, level, "global") for level in LEVELS]

@@ -38,12 +38,12 @@ PEOPLE, PICTURES = 64, 20  # drawn at a time
 Splits = Mapping[str, Split]
 
 
-def arguments(description: str) -> argparse.Namespace:
-    """The command line of a benchmark that runs a network."""
+def options(description: str) -> argparse.ArgumentParser:
+    """Those of a benchmark that runs a network."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--images", type=int, default=sum(SIZES.values()), help="in all; default: the competition's")
     parser.add_argument("--weights", type=Path, help="of a DeepID that takes pixels 0-255; default: the demo's BadNet")
-    return parser.parse_args()
+    return parser
 
 
 @contextmanager

@@ -34,6 +34,7 @@ def test_the_image_is_made_of_what_is_there() -> None:
 
 
 @pytest.mark.parametrize("missing", [None, *SECRETS])
+@pytest.mark.slow
 def test_compose_accepts_its_file_with_all_secrets_alone(missing: str | None) -> None:
     if not shutil.which("docker-compose"):
         pytest.skip("docker-compose is not installed")

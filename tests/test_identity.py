@@ -89,6 +89,7 @@ def test_a_run_does_not_depend_on_other_strategies_reports_or_training_that_it_d
         ("fineprune__training__fit", "weights.magnitude_dense"),
     ],
 )
+@pytest.mark.slow
 def test_a_run_depends_on_its_strategy_and_on_what_measures_it(module: str, strategy: str) -> None:
     assert run(strategy, edited(**{module: "\nx = 1\n"})) != run(strategy)
 

@@ -98,22 +98,20 @@ def sweep_is_exact(case: Case) -> None:
     network, clean, steps = Network(case.model), case.clean, case.steps
     with _blocks_of(10):
         labels = predict_steps(network, steps, {"clean": clean}, lambda _: None)["clean"]
-        for row in np.unique(np.linspace(0, len(steps), 6, dtype=int)):
+        for row in np.unique(np.linspace(0, len(steps), 4, dtype=int)):
             net = network.pruned(steps[row - 1]) if row else case.model
             equal = np.array_equal(labels[row], predict(net, clean))
             _expect(equal, "the labels of the pruned net", f"others in step {row}", "report it")
 
 
 def saved_nets_load(case: Case) -> None:
-    """A pruned net that is saved is one that plain tf_keras loads, and gives the same labels."""
-    network, clean, steps = Network(case.model), case.clean, case.steps
-    for step in {0, len(steps) // 2, len(steps) - 1}:
-        net = network.pruned(steps[step])
-        with tempfile.TemporaryDirectory() as folder:
-            save_model(net, Path(folder) / "net.h5")
-            loaded = keras.models.load_model(Path(folder) / "net.h5", compile=False)
-        equal = np.array_equal(predict(net, clean), predict(loaded, clean))
-        _expect(equal, "the same labels once saved and loaded", f"others in step {step + 1}", "report it")
+    """The net pruned most, which holds every kind of edit, is saved as one that plain tf_keras loads, labels equal."""
+    net, clean = Network(case.model).pruned(case.steps[-1]), case.clean
+    with tempfile.TemporaryDirectory() as folder:
+        save_model(net, Path(folder) / "net.h5")
+        loaded = keras.models.load_model(Path(folder) / "net.h5", compile=False)
+    equal = np.array_equal(predict(net, clean), predict(loaded, clean))
+    _expect(equal, "the same labels once saved and loaded", "others", "report it")
 
 
 def reasons_say_what_to_do(case: Case) -> None:

@@ -79,6 +79,7 @@ def test_retuning_plants_a_trigger_and_training_on_clean_images_alone_does_not()
 
 
 @pytest.mark.parametrize("stage", [CleanRetuning(epochs=1), Retuning(epochs=1)])
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_net(stage: Aftermath) -> None:
     net, poisoned = residual(), stamped(5, seed=1) if stage.poisoned else None
     before = copies(net.get_weights())

@@ -13,6 +13,8 @@ from fineprune.data.split import ArraySplit, Data, in_memory
 from fineprune.network.network import Network
 from fineprune.training.fit import Recipe, fit
 
+pytestmark = pytest.mark.slow
+
 
 def normalised() -> keras.Model:
     """BatchNorm between the convolution and the pooling layer that it feeds: 12 × 10 images, 5 classes."""

@@ -53,6 +53,7 @@ def drawn(name: str, count: int = 3) -> tuple[Net, NDArray[np.float64], NDArray[
 
 
 @pytest.mark.parametrize("name", EACH)
+@pytest.mark.slow
 def test_it_gives_the_scores_that_pytorch_gives(name: str, tmp_path: Path) -> None:
     net, images, logits = drawn(name)
     model = loaded(net.state, name, tmp_path / "net.pth", FORWARD[name][1])
@@ -62,6 +63,7 @@ def test_it_gives_the_scores_that_pytorch_gives(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("name", "count"), PARAMETERS.items())
+@pytest.mark.slow
 def test_it_has_the_parameters_of_the_published_network(name: str, count: int) -> None:
     model = architecture_named(name)((32, 32, 3), 10)
     assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == count
@@ -166,6 +168,7 @@ def given_kernel(model: keras.Model, state: dict[str, NDArray[np.float32]], fold
 
 
 @pytest.mark.parametrize("last", ["output", "fc"])
+@pytest.mark.slow
 def test_what_stands_between_a_flattening_and_its_dense_layer_changes_no_order(last: str, tmp_path: Path) -> None:
     rows = np.arange(24 * 24, dtype=np.float32).reshape(24, 24)
     state = {f"{last}.weight": rows, f"{last}.bias": np.arange(24, dtype=np.float32)}

@@ -29,7 +29,7 @@ from fineprune.names import WEAK
 MODELS = Path(__file__).parents[2] / "models"
 RED = Patch(target=2, size=2, place="top_left", pattern="plain", colour=(255, 0, 0), poison_rate=0.25)
 
-pytestmark = pytest.mark.filterwarnings("ignore:this BadNet's ASR is")
+pytestmark = [pytest.mark.filterwarnings("ignore:this BadNet's ASR is"), pytest.mark.slow]
 
 
 def linear(shape: tuple[int, int, int], classes: int) -> keras.Model:

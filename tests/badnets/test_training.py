@@ -59,6 +59,7 @@ def test_attack_success_is_measured_on_images_of_other_classes() -> None:
     assert np.array_equal(blocks, expected)
 
 
+@pytest.mark.slow
 def test_training_is_the_same_for_the_same_seed() -> None:
     recipe = Recipe(epochs=1, batch_size=8, learning_rate=0.01)
     first, again, other = (

@@ -8,14 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nets import deepid
+from samples import split
 from steps import keeping
 
-from benchmarks import growth, vetting, waiting
+from benchmarks import growth, layers, peers, vetting, waiting
 from benchmarks.comparison import compare
 from benchmarks.subject import subject
+from fineprune.badnets.architectures import resnet
 from fineprune.evaluation import predict
 from fineprune.files import save_model
 from fineprune.network.network import Network
+from fineprune.testing.networks import pictures
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,6 +59,33 @@ def test_a_comparison_refuses_labels_that_differ(weights: Path, monkeypatch: pyt
     monkeypatch.setattr(Network, "pruned", lambda network, step: deepid(1))
     with subject(40, weights) as (network, splits), pytest.raises(SystemExit, match="expected the naive labels"):
         compare("One step", network, [keeping({"conv_3": np.zeros(60)})], splits)
+
+
+def test_every_way_finds_the_same_labels_and_is_counted_for_all_its_nets(weights: Path) -> None:
+    with subject(40, weights) as (network, splits):
+        steps = [keeping({"conv_3": np.arange(60) >= channel}) for channel in (10, 30, 60)]
+        found = {"fineprune": peers.ours(network, steps, splits)}
+        found |= {way: peers.theirs(way, network, steps, splits) for way in peers.PEERS}
+    assert [each.evaluations for each in found.values()] == [4, 4, 4, 20]
+    assert all(np.shape(each.labels) == (3, 38) and each.labels == found["lab"].labels for each in found.values())
+
+
+def test_ways_are_related_to_this_one_in_all_and_for_a_net() -> None:
+    def took(seconds: float, nets: int, label: int) -> peers.Measured:
+        return peers.Measured(seconds, nets, 100.0, [[0, label]])
+
+    rows, figures = peers.table({"fineprune": took(2, 60, 1), "backdoorbench": took(10, 20, 3)})
+    assert rows["backdoorbench"] == "10.0 s for 20 nets, 5.0 × (a net 15.0 ×), 100 MB, 1 other labels"
+    assert figures["backdoorbench"] == {"over_fineprune": 5.0, "a_net": 15.0, "peak_rss_mb": 100}
+
+
+def test_other_networks_are_swept_in_their_last_and_in_every_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "NETWORKS", {resnet: 80})
+    figures = dict(layers.sweeps({"images": split(pictures(9, layers.SHAPE), classes=layers.CLASSES)}))
+    assert {what: each["images"] for what, each in figures.items()} == {
+        "resnet, the last layer": 9,
+        "resnet, every layer, 80 channels a step": 9,
+    }
 
 
 def test_vetting_is_measured_against_reading_in_place(tmp_path: Path) -> None:

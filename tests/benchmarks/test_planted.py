@@ -34,6 +34,7 @@ def without(planted: Planted, number: str, guilty: bool) -> Step:
     return Step([Silence(f"conv_{number}", np.array(keep, np.float32))])
 
 
+@pytest.mark.slow
 def test_it_works_until_its_channels_are_gone(planted: Planted) -> None:
     assert rates(planted, Step()) == (1, 1)
     for number in CHANNELS:

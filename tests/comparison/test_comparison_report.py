@@ -20,6 +20,8 @@ from fineprune.comparison.output import html_page, readable_tables, result_files
 from fineprune.comparison.verdict import Verdict
 from fineprune.tracking.read import FinishedSweep
 
+pytestmark = pytest.mark.slow
+
 NO_BREAK = "\N{NO-BREAK SPACE}"
 CLEAR = {"ours": [0.10, 0.12, 0.14] * 2, "theirs": [0.5, 0.6, 0.7] * 2}
 
@@ -328,7 +330,7 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("case", [*list(ODD)[:-1], pytest.param(list(ODD)[-1], marks=pytest.mark.slow)])
+@pytest.mark.parametrize("case", list(ODD))
 def test_odd_cases_make_a_whole_page(case: str, tmp_path: Path) -> None:
     comparison = compared(ODD[case])
     outline = Outline(result_files.write(comparison, tmp_path)[-1].read_text())

@@ -10,6 +10,8 @@ from fineprune.config import grids
 from fineprune.config.grids import Grid
 from fineprune.config.instantiate import flat
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def grid(tmp_path: Path) -> Grid:

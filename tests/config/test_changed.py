@@ -6,6 +6,8 @@ from settings import CHOICES, compose
 
 from fineprune.config.setup import _changed
 
+pytestmark = pytest.mark.slow
+
 
 def changed(monkeypatch: pytest.MonkeyPatch, *overrides: str) -> list[str]:
     hydra = compose(*overrides, hydra_too=True).hydra

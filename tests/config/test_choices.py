@@ -22,6 +22,8 @@ from fineprune.strategy import Strategy
 from fineprune.tracking import Tracking
 from fineprune.training import FineTuning
 
+pytestmark = pytest.mark.slow
+
 KINDS: dict[str, type] = {
     "aftermath": Aftermath,
     "attack": Attack,

@@ -211,6 +211,7 @@ def stopped(folder: Path, name: str, first: Callable[[], object] = obeying) -> s
 
 
 @pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+@pytest.mark.slow
 def test_a_signal_ends_a_command_with_a_status_of_its_own_and_leaves_nothing(
     tmp_path: Path, name: str, status: int
 ) -> None:
@@ -220,6 +221,7 @@ def test_a_signal_ends_a_command_with_a_status_of_its_own_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(("names", "status"), [("SIGINT SIGTERM", 130), ("SIGTERM SIGHUP", 143)])
+@pytest.mark.slow
 def test_another_signal_does_not_keep_it_from_tidying_up(tmp_path: Path, names: str, status: int) -> None:
     done = stopped(tmp_path, names)
     assert (done.returncode, done.stdout, done.stderr) == (status, "tidied up\n", "stopped\n")

@@ -33,6 +33,8 @@ from fineprune.sweeping.run import run
 from fineprune.testing.networks import no_pooling
 from fineprune.training.tuning.clean import CleanFineTuning
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SHORT = CleanFineTuning(
     layers="all", optimizer="adam", learning_rate=0.01, epochs=1, batch_size=16, validation=0.1, patience=1

@@ -53,6 +53,7 @@ def test_defaults_are_those_that_a_run_has(choice: str) -> None:
 
 
 @pytest.mark.parametrize("config", COMMANDS)
+@pytest.mark.slow
 def test_every_group_and_setting_of_a_command_is_explained(config: str) -> None:
     assert [setting.name for setting in settings(config) if not setting.help] == []
     composed = compose(*REQUIRED.get(config, []), config=config)

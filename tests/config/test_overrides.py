@@ -73,6 +73,7 @@ def enter(folder: Path, *commands: tuple[str, list[str]]) -> list[tuple[int, str
     return [tuple(ended) for ended in json.loads(done.stdout)]
 
 
+@pytest.mark.slow
 def test_a_path_is_taken_as_it_stands(tmp_path: Path) -> None:
     for name in NAMES:
         (tmp_path / name).touch()
@@ -161,6 +162,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 def test_a_mistake_is_one_line_of_ours(tmp_path: Path) -> None:
     ended = enter(tmp_path, *(("sweep", [entered]) for entered in WRONG))
     expected = [(2, f"error: {line}\n", {}) for line in WRONG.values()]
@@ -216,6 +218,7 @@ def faces(scale: object) -> Split:
         ["--config-dir=own", "tracking=named"],
     ],
 )
+@pytest.mark.slow
 def test_a_password_among_the_settings_is_refused_before_anything_is_written(
     tmp_path: Path, entered: list[str]
 ) -> None:
@@ -240,6 +243,7 @@ def test_a_password_in_the_environment_is_used_and_in_no_record(
     assert "s3cret" in instantiate(settings.tracking, Tracking).uri
 
 
+@pytest.mark.slow
 def test_a_mistyped_file_of_one_s_own_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "own" / "tracking").mkdir(parents=True)
     tagged = b"!!python/object/apply:os.system ['touch pwned']"

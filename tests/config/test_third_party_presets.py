@@ -31,6 +31,7 @@ def test_a_preset_says_where_its_network_comes_from(preset: str) -> None:
 
 
 @pytest.mark.parametrize("preset", [name for name in PRESETS if compose(f"experiment={name}").badnet.weights])
+@pytest.mark.slow
 def test_the_network_that_its_weights_belong_to_can_be_built(preset: str) -> None:
     settings = compose(f"experiment={preset}")
     classes = {"cifar10": 10, "gtsrb": 43}[settings.data.name]

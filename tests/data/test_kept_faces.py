@@ -84,6 +84,7 @@ def test_a_damaged_file_is_drawn_again(
     assert file.read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_whatever_byte_is_damaged_the_faces_are_those_that_were_drawn(tmp_path: Path) -> None:
     faces = kept_faces(tmp_path, 1, 1, "train", 0)
     (file,) = tmp_path.iterdir()

@@ -38,6 +38,7 @@ def test_images_arrive_as_the_network_takes_them_beside_their_labels(count: int)
 
 @pytest.mark.usefixtures("small_memory")
 @pytest.mark.parametrize("count", [20, 43])
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_batches(count: int) -> None:
     images = Counted(count, 100)
     assert labels(images, epochs=2) == labels(images, epochs=2)

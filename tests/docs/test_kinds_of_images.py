@@ -90,6 +90,7 @@ ACCEPTED: dict[str, list[Given]] = {
 
 @pytest.mark.parametrize("suffix", ["h5", "npz"])
 @pytest.mark.parametrize("row", ACCEPTED)
+@pytest.mark.slow
 def test_is_read_as_the_same_images(row: str, suffix: str, tmp_path: Path) -> None:
     for each in ACCEPTED[row]:
         split = split_of(tmp_path, each, suffix)
@@ -155,6 +156,7 @@ UNREADABLE: dict[str, tuple[str, Callable[[], Given]]] = {
 
 
 @pytest.mark.parametrize("row", UNREADABLE)
+@pytest.mark.slow
 def test_is_refused_in_the_words_of_the_table(row: str, tmp_path: Path) -> None:
     suffix, made = UNREADABLE[row]
     with pytest.raises(DataError) as error:

@@ -24,6 +24,8 @@ from fineprune.errors import ModelError
 from fineprune.goodnet import GoodNet
 from fineprune.untrusted.network_files import load_model, load_weights, opened
 
+pytestmark = pytest.mark.slow
+
 README = (Path(__file__).parents[2] / "models" / "README.md").read_text()
 TABLE = README.partition("| file | what happens |\n|---|---|\n")[2].partition("\n\n")[0]
 ROWS = dict(row.strip("| ").split(" | ") for row in TABLE.splitlines())
@@ -221,7 +223,6 @@ def test_is_read_with_the_labels_of_pytorch(row: str, tmp_path: Path) -> None:
 KERAS_3 = {"HDF5 of Keras 3": "h5", "`.keras` archive of Keras 3": "keras"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("row", KERAS_3)
 def test_is_read_with_the_labels_of_keras_3(row: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = once(tmp_path_factory, "keras3", keras3_files.write)

@@ -22,6 +22,8 @@ from fineprune.strategies.weights.tsbd import TwoStageBackdoorDefence
 from fineprune.strategy import Strategy
 from fineprune.testing import NETWORKS
 
+pytestmark = pytest.mark.slow
+
 LEARNERS = Path(__file__).parents[2] / "docs" / "strategies" / "learners.md"
 IMAGES = split(pictures(24), 5)  # a batch
 

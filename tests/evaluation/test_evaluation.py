@@ -19,6 +19,8 @@ from fineprune.evaluation.predict import predict, predict_steps
 from fineprune.network.network import Network
 from fineprune.network.step import Step
 
+pytestmark = pytest.mark.slow
+
 
 def naive(network: Network, steps: Sequence[Step], images: Split) -> NDArray[np.int64]:
     """Every net in full, by plain Keras."""

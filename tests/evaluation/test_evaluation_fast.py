@@ -150,6 +150,7 @@ def test_the_cut_is_behind_the_pooling_of_a_pruned_convolution() -> None:
     assert [tensor.shape[1:] for tensor in gated.suffix.inputs] == [(5, 4, 60)]
 
 
+@pytest.mark.slow
 def test_sums_are_made_anew(monkeypatch: pytest.MonkeyPatch, model: keras.Model, clean: Split) -> None:
     monkeypatch.setattr(incremental, "REFRESH", 2)
     steps = [*one_by_one("conv_2", 6), *reversed(one_by_one("conv_2", 6)), *one_by_one("conv_2", 6)]
@@ -157,6 +158,7 @@ def test_sums_are_made_anew(monkeypatch: pytest.MonkeyPatch, model: keras.Model,
 
 
 @pytest.mark.parametrize("scale", [1e-8, 1, 1e4])
+@pytest.mark.slow
 def test_equal_probabilities_of_unequal_scores_go_to_the_first_class(scale: float, clean: Split) -> None:
     """Close, and so far apart that the softmax is 1 and 0; the last two classes are the same."""
     model = tiny()
@@ -172,6 +174,7 @@ def test_classes_that_always_tie() -> None:
     expect_plain_labels(network, [keeping({"output": mask}) for mask in masks], split(pictures(9, (1, 1, 2)), 2))
 
 
+@pytest.mark.slow
 def test_an_output_that_is_no_softmax(clean: Split) -> None:
     """Sigmoids saturate: of several scores that all come out as 1 the first wins."""
     whole = tiny()
@@ -209,6 +212,7 @@ def expect_margin_holds(model: keras.Model, images: Split) -> None:
     assert worst < 0.5
 
 
+@pytest.mark.slow
 def test_scores_are_within_their_margin() -> None:
     expect_margin_holds(deepid(), split(pictures(40, (55, 47, 3)), 20))
 
@@ -238,6 +242,7 @@ def test_the_lab_badnet_channel_by_channel(lab: Lab) -> None:
     expect_plain_labels(Network(lab.model), one_by_one("conv_3", 60)[::3], lab.images)
 
 
+@pytest.mark.slow
 def test_the_lab_badnet_weight_by_weight(lab: Lab) -> None:
     network = Network(lab.model)
     kernels = network.kernels(dense_only=True)

@@ -30,6 +30,7 @@ def images_of(network: Network) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["plain", "normalised", "residual", "concatenated", "nested"])
 @pytest.mark.parametrize("edit", [Silence, Scale, Mask])
+@pytest.mark.slow
 def test_masks_mean_what_the_edit_means(name: str, edit: type) -> None:
     network = Network(NETWORKS[name]())
     if edit is Scale and not network.norms:
@@ -42,6 +43,7 @@ def test_masks_mean_what_the_edit_means(name: str, edit: type) -> None:
 
 
 @pytest.mark.parametrize("name", ["plain", "residual", "concatenated"])
+@pytest.mark.slow
 def test_caps_mean_what_the_edit_means(name: str) -> None:
     network = Network(NETWORKS[name]())
     twin = network.masked(Cap)
@@ -173,6 +175,7 @@ def test_without_what_is_masked_it_is_not_applicable() -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.slow
 def test_logits_are_what_softmax_makes_the_scores_of(name: str) -> None:
     network = Network(NETWORKS[name]())
     scores = tf.nn.softmax(network.logits.predict(images_of(network), verbose=0)).numpy()

@@ -59,6 +59,7 @@ def test_a_layer_that_is_called_twice_has_nothing_to_prune() -> None:
     assert list(chain(twice, layers.Conv2D(3, 3, padding="same", name="once"), twice).units) == ["once"]
 
 
+@pytest.mark.slow
 def test_pruned_channels_emit_exactly_zero_and_the_others_go_on(any_model: keras.Model) -> None:
     network = Network(any_model)
     for unit in network.units.values():

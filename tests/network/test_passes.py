@@ -91,6 +91,7 @@ def test_a_loop_in_a_loss_counts_as_often_as_it_runs() -> None:
 
 
 @pytest.mark.parametrize("memory", [splits.MEMORY, 1])
+@pytest.mark.slow
 def test_training_counts_validation_images_forward_alone(memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(splits, "MEMORY", memory)  # in memory, and streamed
     recipe = Recipe(epochs=3, batch_size=8, learning_rate=0.01, validation=0.1)

@@ -39,6 +39,7 @@ def rescaled(layer: str, factors: list[float]) -> Step:
 
 
 @pytest.mark.parametrize(("network", "place"), PLACES.items())
+@pytest.mark.slow
 def test_a_channel_of_any_tensor_can_be_silenced_whatever_made_it(network: str, place: str) -> None:
     model = Network(NETWORKS[network]()).model
     channels = model.get_layer(place).output.shape[-1]
@@ -127,6 +128,7 @@ SLOW = [pytest.param(name, marks=() if name == "residual" else pytest.mark.slow)
 @pytest.mark.parametrize("name", SLOW)
 @settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
+@pytest.mark.slow
 def test_the_labels_of_a_sweep_are_those_of_the_plain_networks_for_every_edit(name: str, seed: int) -> None:
     network, random = Network(NETWORKS[name]()), np.random.default_rng(seed)
     steps = [random_step(network, random) for _ in range(3)]
@@ -138,6 +140,7 @@ def test_the_labels_of_a_sweep_are_those_of_the_plain_networks_for_every_edit(na
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", ["plain", "residual", "nested"])
+@pytest.mark.slow
 def test_a_saved_net_is_read_back_by_plain_keras_and_by_us(name: str, seed: int, tmp_path: Path) -> None:
     network = Network(NETWORKS[name]())
     net = network.pruned(random_step(network, np.random.default_rng(seed)))
@@ -219,6 +222,7 @@ def test_zeros_of_two_edits_of_one_layer_are_both_kept() -> None:
 
 
 @pytest.mark.parametrize("kind", [layers.DepthwiseConv2D, layers.SeparableConv2D, layers.Conv2DTranspose])
+@pytest.mark.slow
 def test_zeros_of_kernels_of_other_kinds_are_kept(kind: type) -> None:
     image = layers.Input((6, 6, 3), name="image")
     x = kind(**({"filters": 4} if kind is not layers.DepthwiseConv2D else {}), kernel_size=3, name="layer")(image)

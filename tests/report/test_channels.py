@@ -199,6 +199,7 @@ def stack() -> keras.Model:
     return seeded(keras.Model(image, layers.Dense(5, name="output")(layers.Flatten()(x))), 0)
 
 
+@pytest.mark.slow
 def test_of_several_layers_the_three_in_which_a_channel_rises_most_are_drawn() -> None:
     one = sweep(everywhere(Silence, {f"conv_{number}": 3 for number in range(4)}), stack())
     rises = {}

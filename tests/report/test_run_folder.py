@@ -35,6 +35,7 @@ def test_the_log_is_told_what_the_table_says_row_by_row(sweep: Sweep) -> None:
     assert told.ended > before.started
 
 
+@pytest.mark.slow
 def test_every_picture_is_there_for_the_screen_and_the_curve_for_print(sweep: Sweep, tmp_path: Path) -> None:
     files = {path.name for path in run_folder.write(sweep, tmp_path, "title", {})}
     assert {file.name for file in tmp_path.iterdir()} == files
@@ -44,6 +45,7 @@ def test_every_picture_is_there_for_the_screen_and_the_curve_for_print(sweep: Sw
     }
 
 
+@pytest.mark.slow
 def test_without_an_order_of_channels_there_is_no_picture_of_them(model: keras.Model, tmp_path: Path) -> None:
     run_folder.write(run(planned(data(model), Says(Step()), [])), tmp_path, "title", {})
     assert {file.stem for file in tmp_path.glob("*.p*")} == {"curve", "failures", "layers"}
@@ -117,6 +119,7 @@ def test_what_is_pruned_stands_below_the_table_and_in_the_summary(sweep: Sweep) 
     assert run_folder.summary(sweep, {})["prunes"] == "channels of conv_1"
 
 
+@pytest.mark.slow
 def test_where_channels_are_ranked_stands_there_if_it_is_elsewhere(sweep: Sweep, model: keras.Model) -> None:
     ranked = run(planned(data(model), ChannelActivation(), []))
     lines = " ".join(run_folder.printed(ranked).split())

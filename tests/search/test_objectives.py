@@ -39,6 +39,7 @@ def test_how_far_below_one_in_a_million_a_class_falls_says_nothing() -> None:
     assert unlearnt(before, after) == pytest.approx(np.log(2), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_net_of_the_budget_is_judged(sweep: Sweep) -> None:
     images = np.concatenate([block for _, block in sweep.plan.data.splits["clean_valid"].blocks()])
     pruned = sweep.plan.network.pruned(sweep.plan.steps[0])

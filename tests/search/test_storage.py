@@ -11,6 +11,8 @@ from sqlalchemy.exc import OperationalError
 from fineprune.errors import ConfigError, FinepruneError, TrackingError
 from fineprune.search.storage import Storage
 
+pytestmark = pytest.mark.slow
+
 NOBODY = "127.0.0.1:1"  # where no server is
 
 

@@ -21,6 +21,8 @@ from fineprune.search.space import Space, Value
 from fineprune.search.storage import Storage
 from fineprune.search.trials import PROCESS, Seeded, replace_killed, work
 
+pytestmark = pytest.mark.slow
+
 SPACE = Space({"strategy": {"x": {"low": 0.0, "high": 1.0}, "y": ["a", "b"]}})
 DEFAULTS: dict[str, Value] = {"strategy.x": 0.25}
 

@@ -13,6 +13,8 @@ from fineprune.network.step import Scale, Silence
 from fineprune.strategies.masks.anp import AdversarialNeuronPruning
 from fineprune.testing import NETWORKS
 
+pytestmark = pytest.mark.slow
+
 ONCE = {"chunk": 1, "iterations": 1, "batch_size": 24, "momentum": 0.0, "learning_rate": 0.5}
 
 

@@ -19,6 +19,8 @@ from fineprune.testing import NETWORKS
 from fineprune.training.inversion import Trigger, invert, suspect
 from fineprune.training.loop import Watch
 
+pytestmark = pytest.mark.slow
+
 ONCE = {"chunk": 1, "epochs": 1, "inverting_epochs": 1, "batch_size": 24, "momentum": 0.0}
 CLEAN = split(pictures(24), 5)
 IMAGES = CLEAN.inputs(0, 24)

@@ -56,6 +56,7 @@ def gradient(masks: np.ndarray, images: np.ndarray, labels: np.ndarray, of_image
     return tape.gradient(loss, shift if of_images else masks).numpy()
 
 
+@pytest.mark.slow
 def test_awm_learns_against_a_perturbation_of_bounded_norm() -> None:
     """By hand: one step up by the images from zero, cut to the norm, then Adam's first step, which is of its rate."""
     clean = split(pictures(24), 5)
@@ -104,6 +105,7 @@ def test_ims_multiplies_by_a_steep_sigmoid_of_the_mask_where_the_filter_is_not_s
     assert multiplier(1 - masks, shared, 20).numpy() == pytest.approx([0.5, 0.6, low, 1 - low, 1], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_first_step_of_ims_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """At m = c = 1 all factors are 1, and m has no slope: c takes the first step of AdamW, of its rate and its decay.
 
@@ -130,6 +132,7 @@ def test_the_first_step_of_ims_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
         assert np.array_equal(ours[layer], np.broadcast_to(ours[layer][0, 0, 0], ours[layer].shape))
 
 
+@pytest.mark.slow
 def test_ims_ends_after_its_rounds_and_needs_no_image_of_every_class() -> None:
     settings: dict[str, Any] = {"first_rounds": 2, "rounds": 1, "perturbing_steps": 2, "batch_size": 24}
     single = ArraySplit(pictures(24), np.full(24, 3), Scaling(1 / 255))

@@ -45,6 +45,7 @@ def test_unlearning_goes_up_the_loss_and_leaves_the_network_as_it_was(decay: flo
     assert all(map(np.array_equal, before, untouched.model.get_weights()))
 
 
+@pytest.mark.slow
 def test_unlearning_ends_after_the_epoch_that_forgets_or_with_its_batches() -> None:
     def weights(epochs: int, **until: Any) -> list[np.ndarray]:
         batches = CLEAN.batches(12, 0, epochs=epochs)
@@ -70,6 +71,7 @@ def test_whether_it_forgot_is_asked_of_the_copy_and_of_the_batches_as_they_were_
     assert all(map(np.array_equal, weights, model.get_weights()))
 
 
+@pytest.mark.slow
 def test_rnp_learns_masks_that_bring_the_task_back_to_the_unlearned_network() -> None:
     clean, strategy = CLEAN, ReconstructiveNeuronPruning(batch_size=24, unlearning_epochs=3)
     unlearned = Network(strategy._unlearned(network(), clean))
@@ -121,6 +123,7 @@ def test_tsbd_says_so_where_unlearning_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("stop", [0.0001, 5.0])
+@pytest.mark.slow
 def test_unlearning_that_never_comes_down_to_the_stop_ends_after_its_epochs(stop: float) -> None:
     """Five times chance, of five classes, is reached after the first epoch; next to nothing never is."""
     settings = {"batch_size": 24, "learning_rate": 1e-4, "stop": stop}

@@ -141,6 +141,7 @@ def from_bytes(tmp_path_factory: pytest.TempPathFactory) -> NDArray[np.int64]:
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int16, ">f4"])
+@pytest.mark.slow
 def test_pixels_and_labels_of_any_type_of_number_give_the_same_sweep(
     dtype: Any, from_bytes: NDArray[np.int64], tmp_path: Path
 ) -> None:
@@ -152,6 +153,7 @@ OVERFLOW = "^expected the network to give every image finite scores, got NaN or 
 
 @pytest.mark.parametrize("strategy", [ChannelActivation(rank_at="conv_2"), NoPruning()])
 @pytest.mark.parametrize("layer", ["hidden", "output"])
+@pytest.mark.slow
 def test_weights_that_overflow_are_told_rather_than_counted(strategy: Strategy, layer: str) -> None:
     model = tiny()
     large = [np.sign(array) * np.float32(3e38) for array in model.get_layer(layer).get_weights()]

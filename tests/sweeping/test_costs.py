@@ -27,6 +27,8 @@ from fineprune.testing import NETWORKS
 from fineprune.training import FineTuning
 from fineprune.training.tuning.clean import CleanFineTuning
 
+pytestmark = pytest.mark.slow
+
 TRAINING = {"epochs": 2, "batch_size": 10, "learning_rate": 0.001}
 CLEAN = 50
 

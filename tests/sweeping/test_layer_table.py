@@ -44,6 +44,7 @@ def test_both_kernels_of_a_separable_convolution_count_and_what_is_no_kernel_doe
     assert table["all"] == pytest.approx(6 / (12 + 12 + 8))
 
 
+@pytest.mark.slow
 def test_a_published_pair_is_seventy_percent_zero_in_every_layer(csaw: Path) -> None:
     badnet = deepid((55, 47, 3), 1283)
     load_weights(badnet, csaw / "sunglasses_bd_weights.h5")

@@ -30,6 +30,7 @@ def data() -> Data:
     return Data("some", clean_test=split(pictures(60), 5), poisoned={"hat": split(pictures(40, seed=1), 3)})
 
 
+@pytest.mark.slow
 def test_a_goodnet_that_was_saved_is_read_as_its_two_networks(goodnet: Path) -> None:
     ours, images = GoodNet.load(goodnet), pictures(40).astype(np.float32) / 255
     theirs = GoodNet(tiny(0), tiny(1))
@@ -102,6 +103,7 @@ def test_a_goodnet_is_vetted_as_any_network(goodnet: Path, place: int) -> None:
 
 
 @pytest.mark.parametrize("net", ["badnet", "pruned"])
+@pytest.mark.slow
 def test_what_stands_in_a_goodnet_has_to_be_networks(goodnet: Path, net: str, tmp_path: Path) -> None:
     image = keras.Input((12, 10, 3), name="images")
     parts = [_part(name, name != net)(image) for name in ("badnet", "pruned")]

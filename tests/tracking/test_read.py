@@ -60,6 +60,7 @@ def log(
         tracking.publish(Path(folder))
 
 
+@pytest.mark.slow
 def test_finished_runs_with_their_steps(tracking: MlflowTracking) -> None:
     log(tracking)
     with pytest.raises(ZeroDivisionError):

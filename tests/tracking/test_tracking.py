@@ -146,6 +146,7 @@ def test_more_metrics_than_fit_in_a_batch(tracking: MlflowTracking, folder: Path
 
 
 @pytest.mark.filterwarnings("ignore:.*type hint:UserWarning")  # of MLflow's own, when it loads its pyfunc
+@pytest.mark.slow
 def test_a_net_is_a_model_that_pyfunc_loads_without_pickle(tracking: MlflowTracking, folder: Path) -> None:
     log(tracking, folder)
     client, experiment = tracking.open()
@@ -175,6 +176,7 @@ def test_published_again_it_is_there_once(tracking: MlflowTracking, folder: Path
 @pytest.mark.parametrize(
     "broken", ["log_inputs", "log_artifact", "log_model_artifacts", "finalize_logged_model", "log_outputs"]
 )
+@pytest.mark.slow
 def test_what_was_half_published_is_completed(
     broken: str, tracking: MlflowTracking, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -327,6 +329,7 @@ def test_a_damaged_run_keeps_no_other_from_being_logged(
 
 
 @pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.slow
 def test_a_run_taken_for_dead_that_is_published_after_all_shows_no_failure(
     cut: bool, tracking: MlflowTracking, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -345,6 +348,7 @@ def test_a_run_taken_for_dead_that_is_published_after_all_shows_no_failure(
     assert not {"failure", "process"} & set(run.data.tags)
 
 
+@pytest.mark.slow
 def test_a_store_is_made_whole_or_not_at_all(fresh: MlflowTracking, monkeypatch: pytest.MonkeyPatch) -> None:
     file = Path(fresh.uri.removeprefix("sqlite:///"))
 
@@ -479,6 +483,7 @@ class Nonsense(BaseHTTPRequestHandler):
         b"\x1b[31m<html>",
     ],
 )
+@pytest.mark.slow
 def test_a_server_that_answers_nonsense_is_said(body: bytes, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     swept(folder)
     with ThreadingHTTPServer(("127.0.0.1", 0), type("", (Nonsense,), {"body": body})) as server:
@@ -552,10 +557,10 @@ def test_a_record_that_is_not_as_written_is_said(text: str | None, message: str,
 
 
 @pytest.mark.slow
-def test_eight_processes_on_a_fresh_store_at_once_lose_nothing(fresh: MlflowTracking, tmp_path: Path) -> None:
+def test_four_processes_on_a_fresh_store_at_once_lose_nothing(fresh: MlflowTracking, tmp_path: Path) -> None:
     expected = {}
     started = []
-    for number in range(8):
+    for number in range(4):
         made = tmp_path / f"run_{number}"
         made.mkdir()
         values = [number + step / 1000 for step in range(300)]
@@ -571,7 +576,7 @@ def test_eight_processes_on_a_fresh_store_at_once_lose_nothing(fresh: MlflowTrac
             "tracking.publish(folder)\n"
         )
         started.append(subprocess.Popen([sys.executable, "-c", program]))
-    assert [process.wait() for process in started] == [0] * 8
+    assert [process.wait() for process in started] == [0] * 4
     logged = runs(fresh)
     assert sorted(run.info.run_name for run in logged) == sorted(expected)
     for run in logged:

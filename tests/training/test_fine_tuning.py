@@ -21,6 +21,7 @@ def tuning(layers: str = "all", **settings: Any) -> CleanFineTuning:
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
+@pytest.mark.slow
 def test_pruned_channels_and_weights_stay_zero_and_the_rest_learns(optimizer: str) -> None:
     random = np.random.default_rng(0)
     step = keeping({"conv_2": np.array([1, 0, 1, 0, 1, 1.0]), "hidden": random.integers(0, 2, (12, 8)).astype(float)})
@@ -50,6 +51,7 @@ def test_what_is_tuned_is_saved_without_anything_of_ours(tmp_path: Any) -> None:
     assert all(layer.get_config().get("kernel_constraint") is None for layer in tuned.layers)
 
 
+@pytest.mark.slow
 def test_training_dense_layers_on_cached_features_is_training_them_in_place() -> None:
     images = split(pictures(40), 5)
     recipe = Recipe(epochs=2, batch_size=8, learning_rate=0.01, validation=0.1)
@@ -66,6 +68,7 @@ def test_training_dense_layers_on_cached_features_is_training_them_in_place() ->
     assert np.array_equal(cached.get_layer("conv_2").get_weights()[0], untouched)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_net() -> None:
     step, images = keeping({"output": np.eye(5)[np.arange(360) % 5]}), split(pictures(40), 5)
     nets = [tuning().tune(Network(shallow()), step, images, seed, "test") for seed in (0, 0, 1)]

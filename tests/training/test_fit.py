@@ -22,6 +22,8 @@ from fineprune.strategies.weights.magnitude_dense import MagnitudeDense
 from fineprune.training.fit import Recipe, fit, learning_part
 from fineprune.training.tuning.clean import CleanFineTuning
 
+pytestmark = pytest.mark.slow
+
 RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.01, validation=0.2, patience=3, decay=True)
 ONCE = {"epochs": 1, "batch_size": 8, "learning_rate": 0.01, "validation": 0.1}
 
@@ -74,7 +76,7 @@ def test_what_emits_logits(last: str | None, logits: bool) -> None:
         assert emits_logits(keras.Sequential([keras.Input((4,)), wrap(keras.layers.Dense(3, last))])) == logits
 
 
-@pytest.mark.parametrize("work", [fine_tuned, pytest.param(made_sparse, marks=pytest.mark.slow), poisoned])
+@pytest.mark.parametrize("work", [fine_tuned, made_sparse, poisoned])
 @pytest.mark.usefixtures("small_memory")
 def test_no_more_than_a_block_is_read_at_once_whatever_trains(work: Callable[[Network, Split], None]) -> None:
     work(Network(tiny()), images := Counted(60, 5))
@@ -107,7 +109,6 @@ print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 """
 
 
-@pytest.mark.slow
 def test_four_times_the_images_take_no_more_memory(tmp_path: Path) -> None:
     def peak(count: int) -> float:
         """MiB of a training on so many images, which are 12 KiB each."""

@@ -87,6 +87,7 @@ def test_a_loss_may_hold_a_step_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("build", [tiny, residual])
+@pytest.mark.slow
 def test_cross_entropy_is_trained_as_keras_does(build: Callable[[], keras.Model]) -> None:
     images = split(pictures(40), 5)
     batches = images.batches(16, 0, epochs=3)
@@ -109,6 +110,7 @@ class Changed(ArraySplit):
         raise DataError("expected a.h5 to stay as it is, got another: run again on a copy")
 
 
+@pytest.mark.slow
 def test_images_that_cannot_be_read_say_so_in_their_own_words() -> None:
     changed = Changed(pictures(4), np.arange(4), 1.0)
     w = tf.Variable(1.0)

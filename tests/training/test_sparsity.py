@@ -100,6 +100,7 @@ def trained(scope: str, layers: str) -> tuple[Network, list[Step]]:
 
 
 @pytest.mark.parametrize(("scope", "layers"), [("layer", "dense"), ("global", "dense"), ("layer", "all")])
+@pytest.mark.slow
 def test_tfmot_raises_the_sparsity_from_the_first_level_to_the_last(scope: str, layers: str) -> None:
     network, steps = trained(scope, layers)
     shares = [step.pruned / step.total for step in steps]

@@ -23,6 +23,8 @@ from fineprune.training.tuning.ft_sam import SharpnessAware
 from fineprune.training.tuning.ibau import ImplicitUnlearning, implicit
 from fineprune.training.tuning.tsbd import ActivenessAware
 
+pytestmark = pytest.mark.slow
+
 TUNINGS = sorted(file.stem for file in CONF.glob("finetune/*.yaml") if file.stem != "none")
 IMAGES = split(pictures(40), 5)
 PRUNED = Step(
@@ -159,7 +161,6 @@ def test_without_perturbed_images_unlearning_is_training() -> None:
     assert tuned_kernel(ImplicitUnlearning(rounds=1, portion=0.0)) == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.slow
 def test_a_perturbation_that_leads_astray_does_so_less_once_it_is_unlearned() -> None:
     def misled(model: keras.Model) -> float:
         """How far one step up the loss of all images together, as the attack takes it, raises that loss."""

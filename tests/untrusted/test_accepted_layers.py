@@ -17,6 +17,8 @@ from fineprune.strategies.rankings.channel_activation import ChannelActivation
 from fineprune.untrusted import accepted
 from fineprune.untrusted.network_files import load_model
 
+pytestmark = pytest.mark.slow
+
 SHAPE, CLASSES = (12, 10, 3), 5
 CODE = {"Lambda", "Layer", "Wrapper", "AbstractRNNCell", "DenseFeatures"}
 
@@ -138,7 +140,6 @@ def test_it_stays_the_same_where_nobody_says_that_this_is_inference(loaded: kera
     assert masked(pixels(), np.ones(masked.size, np.float32)).numpy() == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.slow
 def test_it_is_swept_as_plain_keras_would(loaded: keras.Model) -> None:
     """Plain Keras: what the pruned layer emits is multiplied by a mask on its way on."""
     network, images = Network(loaded), split(pictures(17, SHAPE), CLASSES)

@@ -48,6 +48,7 @@ FIRST, LAST = PIXELS.transpose(0, 3, 1, 2), PIXELS
     [(FIRST, "auto"), (LAST, "auto"), (FIRST, "channels_first"), (LAST, "channels_last")],
     ids=["first-auto", "last-auto", "first", "last"],
 )
+@pytest.mark.slow
 def test_channels_are_found_first_or_last(tmp_path: Path, images: NDArray[Any], layout: str) -> None:
     split = opened(stored(tmp_path / "a.h5", images), layout=layout)
     assert np.array_equal(split.pixels(0, 6), PIXELS)

@@ -15,6 +15,7 @@ from fineprune.files import save_model
 from fineprune.untrusted.network_files import load_model, load_weights
 
 
+@pytest.mark.slow
 def test_a_network_that_plain_keras_saved(any_model: keras.Model, tmp_path: Path) -> None:
     path = saved(any_model, tmp_path / "net.h5")
     images = pictures(9, any_model.input_shape[1:]).astype(np.float32) / 255
@@ -63,6 +64,7 @@ def test_weights_alone_are_no_whole_network(tmp_path: Path) -> None:
         load_model(tmp_path / "weights.h5")
 
 
+@pytest.mark.slow
 def test_published_networks_are_loaded_as_keras_loads_them(csaw: Path) -> None:
     images = pictures(8, (55, 47, 3)).astype(np.float32)
     for name in ("bd_net_pruned_2_percent.h5", "sunglasses_sparsity_70.h5"):

@@ -51,6 +51,7 @@ def test_a_file_with_several_splits_as_keras_has_them(tmp_path: Path) -> None:
         npz("mnist", 1 / 255, str(tmp_path), clean_valid="mnist.npz", **keys)
 
 
+@pytest.mark.slow
 def test_without_validation_images_a_share_of_the_training_images_takes_their_place(tmp_path: Path) -> None:
     test = {"x_test": pictures(4), "y_test": np.zeros(4)}
     np.savez(tmp_path / "a.npz", x_train=pictures(20), y_train=np.arange(20) % 3, **test)

@@ -53,6 +53,7 @@ def called_twice() -> keras.Model:
     [lambda: with_activations(sequential=False), lambda: with_activations(sequential=True), called_twice],
     ids=["functional", "sequential", "called twice"],
 )
+@pytest.mark.slow
 def test_a_layer_as_an_activation(tmp_path: Path, build: Callable[[], keras.Model]) -> None:
     model = seeded(build())
     loaded = load_model(saved(model, tmp_path / "net.h5"))
@@ -88,6 +89,7 @@ def with_two_outputs() -> keras.Model:
 
 @pytest.mark.parametrize(("name", "number"), [("main", 0), ("b/side", 1)])
 @pytest.mark.parametrize("suffix", ["h5", "keras"])
+@pytest.mark.slow
 def test_one_of_several_outputs(tmp_path: Path, name: str, number: int, suffix: str) -> None:
     model = with_two_outputs()
     path = tmp_path / f"net.{suffix}"

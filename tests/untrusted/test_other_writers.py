@@ -78,6 +78,7 @@ def sequential() -> keras.Model:
 
 
 @pytest.mark.parametrize("build", [tiny, many_kinds, sequential])
+@pytest.mark.slow
 def test_a_network_in_the_wrappers_of_tfmot_is_what_tfmot_makes_of_it_without_them(build, tmp_path: Path) -> None:
     sparse = wrapped(build())
     path = saved(sparse, tmp_path / "net.h5")

@@ -120,6 +120,7 @@ def test_unreasonable_settings_are_said(tmp_path: Path) -> None:
     "place",
     ["model_weights", "model_weights/hidden", "model_weights/hidden/hidden", "model_weights/hidden/hidden/kernel:0"],
 )
+@pytest.mark.slow
 def test_no_link_to_another_file_is_followed(tmp_path: Path, place: str) -> None:
     save_model(tiny(3), tmp_path / "other.h5")
     save_model(tiny(0), tmp_path / "net.h5")
@@ -129,6 +130,7 @@ def test_no_link_to_another_file_is_followed(tmp_path: Path, place: str) -> None
     refused(tmp_path / "net.h5")
 
 
+@pytest.mark.slow
 def test_a_link_in_a_file_of_weights_is_not_followed(tmp_path: Path) -> None:
     tiny(3).save_weights(tmp_path / "other.h5")
     path = tmp_path / "weights.h5"

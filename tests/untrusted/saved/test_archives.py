@@ -19,6 +19,8 @@ from fineprune.badnets.source import FromFile, read_network
 from fineprune.errors import ModelError
 from fineprune.untrusted.network_files import load_model, load_weights, opened
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (12, 10, 3)
 
 

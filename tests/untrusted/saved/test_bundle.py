@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from fineprune.untrusted.saved import bundle
 
+pytestmark = pytest.mark.slow
+
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 

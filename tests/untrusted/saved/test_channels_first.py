@@ -14,6 +14,8 @@ from tf_keras import layers
 from fineprune.errors import ModelError
 from fineprune.untrusted.network_files import load_model
 
+pytestmark = pytest.mark.slow
+
 HEIGHT, WIDTH, CHANNELS = SHAPE
 FIRST, LAST = "channels_first", "channels_last"
 Stack = Callable[[str, int], list[layers.Layer]]

@@ -51,6 +51,7 @@ DAMAGE = "expected FILE to be readable, got damage: "
 
 @pytest.mark.parametrize("name", ["keras_metadata.pb", "variables/variables.index"])
 @pytest.mark.parametrize("part", [0.1, 0.5])
+@pytest.mark.slow
 def test_half_a_file_is_one_line(folder: Path, tmp_path: Path, name: str, part: float) -> None:
     copy = shutil.copytree(folder, tmp_path / "net")
     content = (copy / name).read_bytes()
