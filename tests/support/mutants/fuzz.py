@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import atheris  # type: ignore[import-not-found,unused-ignore]  # which only this needs
+import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]  # which only this needs
 
 with atheris.instrument_imports(include=["fineprune.untrusted", "zipfile", "h5py", "PIL", "numpy.lib"]):
     from fineprune.untrusted import limits, reader, vetting
