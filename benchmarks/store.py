@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -67,13 +68,13 @@ def measure(uri: str, folders: Sequence[Path], writers: int) -> dict[str, float]
     """Runs a second from so many `writers`, and how many of the runs were not taken at the first attempt."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["mlflow", "fineprune.tracking"])
-    with context.Manager() as manager, context.Pool(writers) as pool:
+    with context.Manager() as manager, ProcessPoolExecutor(writers, context) as pool:
         begin = manager.Barrier(writers + 1, timeout=READY)
-        shares = [(uri, folders[number::writers], begin) for number in range(writers)]
-        writing = pool.starmap_async(write, shares, chunksize=1)
+        # Where a writer is killed, the others' results are errors: nothing waits for it.
+        writing = [pool.submit(write, uri, folders[number::writers], begin) for number in range(writers)]
         begin.wait()
         start = time.perf_counter()
-        refused = sum(writing.get())
+        refused = sum(one.result() for one in writing)
         seconds = time.perf_counter() - start
     return {"runs_per_second": round((len(folders) - refused) / seconds, 2), "refused": refused}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache, wraps
 from inspect import signature
 from typing import Annotated, Any, ParamSpec, TypeVar, get_type_hints
@@ -87,7 +87,7 @@ def take_settings(kind: type, group: str) -> None:
     """Make the annotated attributes of `kind` the arguments of its constructor, by keyword, checked as by `checked`.
 
     Those of its bases are among them; to set one of these anew changes its default. A constructor that is written out,
-    there or in a base, stays.
+    there or in a base, stays. Raises ConfigError where a default is not what its annotation asks for.
     """
     own, inherited = set(vars(kind)), {field.name for field in fields(kind)} if is_dataclass(kind) else set()
     hints = get_type_hints(kind, include_extras=True)
@@ -100,7 +100,23 @@ def take_settings(kind: type, group: str) -> None:
         constructor = kind.__init__  # type: ignore[misc]
         constructor.__annotations__ = {field.name: hints[field.name] for field in fields(kind)}
         setattr(constructor, MADE, True)
+        _check_defaults(kind, constructor, group)
         kind.__init__ = checked(group)(constructor)  # type: ignore[misc]
+
+
+def _check_defaults(kind: type, constructor: Callable[..., Any], group: str) -> None:
+    parameters = _parameters(constructor)
+    for setting in fields(kind):
+        if setting.default is MISSING or setting.name not in parameters:
+            continue
+        adapter, expected = parameters[setting.name]
+        try:
+            adapter.validate_python(setting.default)
+        except ValidationError:
+            raise ConfigError(
+                f"expected the default of {group}.{setting.name} in {kind.__name__} to be {expected}, got "
+                f"{setting.default!r}: set {expected} there"
+            ) from None
 
 
 def call(group: str, build: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -25,7 +25,6 @@ Name = Annotated[str, Field(pattern=r"^[\w.-]+$", description="a name of letters
 Block = Annotated[Mapping[Literal["networks", "methods"], Names], Field(min_length=2)]
 Blocks = Annotated[Mapping[str, Block], Field(description="blocks of networks and methods, lists of lines of settings")]
 OF_LAUNCHERS = ("hydra/launcher=", "hydra.launcher.")
-OF_NETWORKS = ("architecture", "attack", "badnet", "data", "experiment", "seed")  # what their lines alone may set
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class Study:
 def check_more(more: str | None) -> str:
     """The line `more`; raises ConfigError unless it is one of settings that leave the networks as they are."""
     for setting in shlex.split(more or ""):
-        if setting.partition("=")[0].split(".")[0] in OF_NETWORKS:
+        if setting.partition("=")[0].split(".")[0] in grids.OF_NETWORKS:
             raise ConfigError(
                 f"expected more to leave the networks as they are, got {setting}: set it in a study of your own"
             )

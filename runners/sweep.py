@@ -90,7 +90,7 @@ def measure(
 
 def main() -> None:
     """Run it with the settings of the command line."""
-    command_line.run(sweep, "sweep")
+    command_line.run(sweep, "sweep", badnets_first=True)
 
 
 if __name__ == "__main__":

@@ -102,6 +102,15 @@ def test_what_a_class_annotates_are_its_settings_and_what_it_sets_anew_a_default
             Lower(**wrong)
 
 
+@pytest.mark.parametrize("wrong", [{"rate": 3}, {"rate": "0.5"}, {"__annotations__": {"steps": Count}, "steps": 0}])
+def test_a_wrong_default_is_found_where_its_class_is_defined(wrong: dict[str, Any]) -> None:
+    name, default = list(wrong.items())[-1]
+    with pytest.raises(ConfigError) as error:
+        type("Wrong", (Rated,), wrong)
+    assert str(error.value).startswith(f"expected the default of group.{name} in Wrong to be ")
+    assert f", got {default!r}: set " in str(error.value)
+
+
 def test_a_constructor_that_is_written_out_stays() -> None:
     class Own(Lower):
         def __init__(self) -> None:

@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,7 @@ from fineprune.config.instantiate import check_no_password
 from fineprune.config.overrides import readable
 from fineprune.config.start import load_tensorflow
 from fineprune.errors import ConfigError, Doubt, FinepruneError, TrackingError, line, plain, printable, without_secrets
+from fineprune.launchers.job import Need
 
 if TYPE_CHECKING:
     from fineprune.tracking import Tracking
@@ -59,11 +60,14 @@ class Stopped(KeyboardInterrupt):
     received: ClassVar[list[int]] = []
 
 
-def run(job: Job, config: str, positional: str | None = None, tensorflow: bool = True) -> None:
+def run(
+    job: Job, config: str, positional: str | None = None, tensorflow: bool = True, badnets_first: bool = False
+) -> None:
     """Run `job(settings, run folder)` under Hydra with the settings of `conf/<config>.yaml` and the command line.
 
     `job` may return how it ended, for the line that it has in a grid; None means finished. An argument that is not
-    KEY=VALUE is the value of the setting `positional`. If the job needs TensorFlow, `tensorflow` loads it first.
+    KEY=VALUE is the value of the setting `positional`. If the job needs TensorFlow, `tensorflow` loads it first. With
+    `badnets_first` a BadNet that several jobs of a grid side by side need is trained before they begin.
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach this function rather than Hydra's own printing
     sys.excepthook = _print_bug
@@ -96,7 +100,7 @@ def run(job: Job, config: str, positional: str | None = None, tensorflow: bool =
                 print(fineprune.__version__)
                 return
             sys.argv[1:] = readable(sys.argv[1:], positional)
-            _compose(config, task)
+            _compose(config, task, BADNET if badnets_first else None)
         except Exception as error:
             _leave_or_raise(error, config)
         finally:
@@ -105,11 +109,14 @@ def run(job: Job, config: str, positional: str | None = None, tensorflow: bool =
                 _remove_empty(grid.folder)
 
 
-def _compose(config: str, task: Callable[[DictConfig], None]) -> None:
-    """Have Hydra compose the settings, and call `task` with them, once or for each job."""
+def _compose(config: str, task: Callable[[DictConfig], None], need: Need | None) -> None:
+    """Have Hydra compose the settings, and call `task` with them, once or for each job of a grid.
+
+    Jobs may have to have `need` first.
+    """
     begun = False
     plugins.register()
-    launchers.register()
+    launchers.register(need)
 
     def begin(settings: DictConfig) -> None:
         nonlocal begun
@@ -187,7 +194,7 @@ def _in_grid(grid: grids.Grid, job: Job, settings: DictConfig, folder: Path) -> 
 
     number = HydraConfig.get().job.num
     title = grid.title(number, HydraConfig.get().overrides.task)
-    grid.note(number, "started", title=title)
+    grid.note(number, grids.STARTED, title=title)
     started = time.monotonic()
     try:
         with stage(f"{grids.progress(grid)}: {title}"), warnings.catch_warnings():
@@ -199,12 +206,49 @@ def _in_grid(grid: grids.Grid, job: Job, settings: DictConfig, folder: Path) -> 
     except Exception as error:
         if Stopped.received:
             raise
-        said = _line(error)
-        if said is None:
-            _print_bug(type(error), error, None)
-        reason = said or plain(f"{type(error).__name__}: {error}")
-        grid.note(number, grids.FAILED, reason=reason, mistake=said is not None and _status(error) == 2)
+        reason, mistake = _reason(error)
+        grid.note(number, grids.FAILED, reason=reason, mistake=mistake)
         print(f"error in {title}: {reason}", file=sys.stderr)
+
+
+def _train(settings: DictConfig, jobs: Mapping[int, Sequence[str]]) -> bool:
+    """Train the BadNet that these jobs of a grid need, unless it is kept, and note and return whether it is there."""
+    grid = grids.Grid(Path(HydraConfig.get().sweep.dir))
+    for number, overrides in jobs.items():
+        grid.note(number, grids.WAITING, title=grid.title(number, overrides))
+    try:
+        check_no_password(settings)
+        load_tensorflow()
+        from fineprune.config import setup
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its sweeps will warn
+            setup.obtain_badnet(settings)
+    except Exception as error:
+        reason, mistake = _reason(error)
+        for number in jobs:
+            grid.note(number, grids.FAILED, reason=f"{grids.UNTRAINED}: {reason}", mistake=mistake)
+        print(f"error: {len(jobs)} jobs have no BadNet: {reason}", file=sys.stderr)
+        return False
+    for number in jobs:
+        grid.note(number, grids.READY)
+    return True
+
+
+def _is_trained(settings: DictConfig) -> bool:
+    """Whether the BadNet that these settings name is not from a file."""
+    return bool(settings.badnet.get("_target_") == "fineprune.badnets.Trained")
+
+
+BADNET = Need(grids.OF_NETWORKS, _is_trained, _train)
+
+
+def _reason(error: Exception) -> tuple[str, bool]:
+    """What went wrong, on one line, and whether it is a mistake of the user's; the traceback of a bug is printed."""
+    said = _line(error)
+    if said is None:
+        _print_bug(type(error), error, None)
+    return said or plain(f"{type(error).__name__}: {error}"), said is not None and _status(error) == 2
 
 
 def _leave_or_raise(error: Exception, config: str) -> NoReturn:

@@ -33,7 +33,11 @@ KILLED = (
     "expected its process to end by itself, got it killed, as for want of memory or time: enter the same command "
     "again, which runs what is missing"
 )
+UNTRAINED = "its BadNet was not trained"
 FINISHED, BEFORE, INAPPLICABLE, FAILED = "finished", "finished before", "not applicable", "failed"
+# Before a job: its BadNet is being trained, it is there, the job is running.
+WAITING, READY, STARTED = "waiting", "ready", "started"
+OF_NETWORKS = ("architecture", "attack", "badnet", "data", "experiment", "seed")  # what decides on a BadNet
 
 
 @dataclass(frozen=True)
@@ -81,15 +85,17 @@ class Grid:
             file.write(json.dumps({"job": job, "state": state, "time": time.time(), **more}) + "\n")
 
     def jobs(self) -> list[dict[str, Any]]:
-        """The latest entry of each job, with its times, in seconds, as `started` and, once it has ended, `ended`."""
+        """The latest entry of each job, with the times, in seconds, at which it `started` and `ended`, if it has."""
         jobs: dict[int, dict[str, Any]] = {}
         if not self._journal.exists():
             return []
         for line in self._journal.read_text().splitlines():
             entry = json.loads(line)
             seconds = entry.pop("time")
-            job = jobs.setdefault(entry["job"], {"started": seconds})
-            job |= entry | ({} if entry["state"] == "started" else {"ended": seconds})
+            job = jobs.setdefault(entry["job"], {})
+            if entry["state"] not in (WAITING, READY):
+                entry["started" if entry["state"] == STARTED else "ended"] = seconds
+            job |= entry
         return list(jobs.values())
 
     def note_killed(self) -> None:
@@ -98,7 +104,8 @@ class Grid:
         for number in range(self.about["jobs"]) if self.about["jobs"] else list(jobs):
             if "ended" not in (job := jobs.get(number, {})):
                 title = job.get("title", self.title(number, []))
-                self.note(number, FAILED, title=title, reason=KILLED, mistake=False)
+                reason = f"{UNTRAINED}: {KILLED}" if job.get("state") == WAITING else KILLED
+                self.note(number, FAILED, title=title, reason=reason, mistake=False)
 
     def title(self, job: int, overrides: Iterable[str]) -> str:
         """As `job 2 of 12: strategy=none seed=0`, with those of its overrides in which jobs differ."""
@@ -221,12 +228,12 @@ def comparison(config: DictConfig, grid: Grid) -> str:
 def progress(grid: Grid) -> str:
     """How far the grid is, as `3 finished, 1 failed, 2 running, about 14 min left`."""
     jobs, total = grid.jobs(), grid.about["jobs"]
-    running = [job for job in jobs if "ended" not in job]
+    running = [job for job in jobs if job["state"] == STARTED]
     ran = [job["ended"] - job["started"] for job in jobs if job["state"] == FINISHED]
     text = f"{summary(jobs)}, {len(running)} running"
     if total is None or not ran:
         return text
-    seconds = sum(ran) / len(ran) * (total - len(jobs) + len(running)) / max(len(running), 1)
+    seconds = sum(ran) / len(ran) * (total - sum("ended" in job for job in jobs)) / max(len(running), 1)
     return f"{text}, about {duration(seconds)} left"
 
 

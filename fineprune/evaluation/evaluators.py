@@ -28,6 +28,7 @@ class TensorFlowEvaluator:
         inputs = {id(tensor): place for place, tensor in enumerate(gated.suffix.inputs)}
         self.sources = {name: inputs.get(id(node.keras_inputs[0])) for name, node in self.gates.items()}
         self.masks = [gated.masks(step) for step in range(len(gated.steps))]
+        self.stopped = False  # set by another thread, to which the labels are worth nothing any more
 
     def labels(self, shared: Sequence[Floats]) -> Labels:
         """The class of each of n images by each network, (1 + steps, n), the untouched one first."""
@@ -36,6 +37,8 @@ class TensorFlowEvaluator:
             active = {place: _active(shared[place]) for place in self.sources.values() if place is not None}
             labels = np.empty((len(self.masks), len(shared[0])), np.int32)
             for step, row in enumerate(labels):
+                if self.stopped:
+                    break
                 row[:] = labels[step - 1]
                 changed = self._changed(step, active, len(row))
                 if len(changed):

@@ -48,7 +48,12 @@ def predict_steps(
                     for block in group:
                         advance(len(block[0]))
 
-        return {name: np.concatenate(list(labels(split)), axis=1) for name, split in splits.items()}
+        try:
+            return {name: np.concatenate(list(labels(split)), axis=1) for name, split in splits.items()}
+        except BaseException:  # Ctrl-C too: threads are waited for, and may have minutes of steps before them
+            for evaluator in evaluators:
+                evaluator.stopped = True
+            raise
 
 
 def _grouped(blocks: Iterable[Sequence[Floats]]) -> Iterator[list[Sequence[Floats]]]:

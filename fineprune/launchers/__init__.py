@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fineprune.launchers.job import Need
 
 
-@cache
-def register() -> None:
-    """Make them known to Hydra, which takes launchers by names below `hydra_plugins` alone."""
+def register(need: Need | None) -> None:
+    """Make them known to Hydra, which takes launchers by names below `hydra_plugins` alone.
+
+    Jobs may have to have `need` first.
+    """
     from hydra.core.config_store import ConfigStore
     from hydra.core.plugins import Plugins
 
+    from fineprune.launchers.job import SideBySide
     from fineprune.launchers.joblib import Joblib
     from fineprune.launchers.ray import Ray
     from fineprune.launchers.submitit import SubmititLocal, SubmititSlurm
 
+    SideBySide.need = need
     plugins = Plugins.instance()
     # Hydra's own of these names, where they are installed, have settings that those here do not know.
     for name in ("joblib", "ray", "submitit_local", "submitit_slurm"):

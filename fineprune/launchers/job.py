@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field
 from threading import Event
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, open_dict, read_write
 
 from fineprune.checks import Count, checked
 
@@ -49,32 +51,118 @@ def at_a_time(n_jobs: int, jobs: int) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
+class Need:
+    """What several jobs of a grid may have to have first, as the BadNet that all of them prune.
+
+    Those that set these groups of `settings` alike need the same one. `to_make` says of a job's settings whether it
+    has to be made at all; `make` makes it for the jobs of these numbers and overrides, and returns whether it could.
+    """
+
+    settings: Sequence[str]
+    to_make: Callable[[DictConfig], bool]
+    make: Callable[[DictConfig, Mapping[int, Sequence[str]]], bool]
+
+    def of(self, overrides: Sequence[str]) -> tuple[str, ...]:
+        """Those of `overrides` that decide which one it is."""
+        return tuple(text for text in overrides if re.split(r"[.=@]", text.lstrip("+~"))[0] in self.settings)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A job of a grid, by its number; or, by that of the first of them, what several `jobs` need.
+
+    It begins when `after` has ended well. `handle` is what the scheduler has for it, from when it is handed over.
+    """
+
+    number: int
+    overrides: Sequence[str]
+    jobs: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    after: Task | None = None
+    handle: Future[Any] = field(default_factory=Future)
+
+    @property
+    def work(self) -> tuple[int, Sequence[str], Mapping[int, Sequence[str]]]:
+        """What is handed to `Jobs.run`."""
+        return self.number, self.overrides, self.jobs
+
+    def handed(self, hand: Callable[[Any], Handle]) -> Handle:
+        """The handle that `hand` returns, called with that of what comes before, or None."""
+        try:
+            self.handle.set_result(hand(self.after.handle.result() if self.after else None))
+        except BaseException as reason:
+            self.handle.set_exception(reason)
+        handle: Handle = self.handle.result()
+        return handle
+
+
+@dataclass(frozen=True)
 class Jobs:
     """What the jobs of a grid have in common, to be handed to other processes."""
 
     hydra_context: HydraContext
     task_function: TaskFunction
     config: DictConfig
+    need: Need | None
     singletons: dict[Any, Any]
 
-    def run(self, number: int, overrides: Sequence[str]) -> JobReturn:
-        """Run the job of that number, with these overrides, in this process."""
+    def run(self, number: int, overrides: Sequence[str], jobs: Mapping[int, Sequence[str]]) -> JobReturn:
+        """Run the job of that number, with these overrides, in this process, or make what `jobs` need.
+
+        Where that cannot be made, the process ends, which every scheduler takes for the failure that it is.
+        """
         setup_globals()
         Singleton.set_state(self.singletons)
-        config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+        config = self._settings(overrides)
         with open_dict(config):
             config.hydra.job.id = f"{config.hydra.job.name}_{number}"
             config.hydra.job.num = number
         HydraConfig.instance().set_config(config)
-        return run_job(self.task_function, config, "hydra.sweep.dir", "hydra.sweep.subdir", self.hydra_context)
+        if not jobs or not self.need:
+            return run_job(self.task_function, config, "hydra.sweep.dir", "hydra.sweep.subdir", self.hydra_context)
+        if not self.need.make(_without_hydra(config), jobs):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(1)
+        return JobReturn(overrides=overrides, status=JobStatus.COMPLETED, _return_value=True)
+
+    def tasks(self, jobs: Mapping[int, Sequence[str]]) -> tuple[list[Task], list[Task]]:
+        """What several of `jobs` need, and the jobs."""
+        first = {number: task for task in self._first(jobs) for number in task.jobs}
+        own = [Task(number, overrides, after=first.get(number)) for number, overrides in jobs.items()]
+        return list(dict.fromkeys(first.values())), own
+
+    def _first(self, jobs: Mapping[int, Sequence[str]]) -> Iterator[Task]:
+        alike: dict[tuple[str, ...], dict[int, Sequence[str]]] = {}
+        for number, overrides in jobs.items():
+            alike.setdefault(self.need.of(overrides) if self.need else (), {})[number] = overrides
+        for those in alike.values():
+            number, overrides = next(iter(those.items()))
+            if len(those) > 1 and self.need and self.need.to_make(_without_hydra(self._settings(overrides))):
+                yield Task(number, overrides, those)
+
+    def _settings(self, overrides: Sequence[str]) -> DictConfig:
+        return self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
 
 
-Run = Callable[[int, Sequence[str]], JobReturn]
-Task = TypeVar("Task")
+def _without_hydra(config: DictConfig) -> DictConfig:
+    """A copy of the settings of a job, as `run_job` makes it."""
+    settings = copy(config)
+    with read_write(settings), open_dict(settings):
+        del settings["hydra"]
+    return settings
+
+
+Run = Callable[[Task], JobReturn]
+Handle = TypeVar("Handle")
 
 
 class SideBySide(Launcher):
-    """Jobs in processes of their own, `n_jobs` at a time, −1 for one for each core; they share the cores."""
+    """Jobs in processes of their own, `n_jobs` at a time, −1 for one for each core; they share the cores.
+
+    `need` is what jobs of the runner may have to have first.
+    """
+
+    need: ClassVar[Need | None] = None
 
     @checked("hydra.launcher")
     def __init__(self, n_jobs: Literal[-1] | Count = -1) -> None:
@@ -84,19 +172,23 @@ class SideBySide(Launcher):
         self._common = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run a job for each of these overrides; one that is killed returns nothing, and leaves the others alone."""
-        jobs = Jobs(*self._common, Singleton.get_state())
-        count, environment = self.shared(len(job_overrides))
-        numbers = range(initial_job_idx, initial_job_idx + len(job_overrides))
+        """Run a job for each of these overrides; one that is killed returns nothing, and leaves the others alone.
+
+        What several of them need is made before; where it cannot be, they do not begin.
+        """
+        jobs = Jobs(*self._common, self.need, Singleton.get_state())
+        waves = self.waves(*jobs.tasks(dict(enumerate(job_overrides, initial_job_idx))))
+        count, environment = self.shared(max(map(len, waves)))
+        returned: dict[Task, JobReturn] = {}
         with ThreadPoolExecutor(count) as threads, self.running(jobs, count, environment) as run:
-            returned = [threads.submit(run, *job) for job in zip(numbers, job_overrides, strict=True)]
-            try:
-                for one in wait(returned, return_when=FIRST_EXCEPTION).done:
-                    one.result()  # which raises what no other job would end otherwise
-            except BaseException:
-                threads.shutdown(wait=False, cancel_futures=True)
-                raise
-            return [one.result() for one in returned]
+            for wave in waves:
+                ready = [task for task in wave if not (task.after in returned and lost(returned[task.after]))]
+                returned |= zip(ready, _all(threads, run, ready), strict=True)
+        return [one for task, one in returned.items() if not task.jobs]
+
+    def waves(self, first: list[Task], jobs: list[Task]) -> Sequence[list[Task]]:
+        """The tasks to hand over at once, and those after all of these have ended."""
+        return first, jobs
 
     def shared(self, jobs: int) -> tuple[int, dict[str, str]]:
         """How many of `jobs` to run at a time, and the environment in which each has its share of the cores."""
@@ -113,27 +205,31 @@ class OnCluster(SideBySide):
 
     cpus_per_task: int
 
+    def waves(self, first: list[Task], jobs: list[Task]) -> Sequence[list[Task]]:
+        """All at once: the scheduler lets a job wait for what it needs."""
+        return ([*first, *jobs],)
+
     def shared(self, jobs: int) -> tuple[int, dict[str, str]]:
         return jobs if self.n_jobs == -1 else min(self.n_jobs, jobs), share_of(self.cpus_per_task, 1)
 
 
-class Handed(Generic[Task]):
+class Handed(Generic[Handle]):
     """The tasks that a scheduler was given. Where the block is left by an error, or the user stops it, all end.
 
     `cancel` ends one of them.
     """
 
-    def __init__(self, cancel: Callable[[Task], object]) -> None:
-        self._cancel, self._tasks = cancel, list[Task]()
+    def __init__(self, cancel: Callable[[Handle], object]) -> None:
+        self._cancel, self._tasks = cancel, list[Handle]()
         self.stopped = Event()
 
-    def add(self, task: Task) -> None:
+    def add(self, task: Handle) -> None:
         """One more task, which ends at once where the others did while it was handed over."""
         self._tasks.append(task)
         if self.stopped.is_set():
             self._cancel(task)
 
-    def __enter__(self) -> Handed[Task]:
+    def __enter__(self) -> Handed[Handle]:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -143,6 +239,23 @@ class Handed(Generic[Task]):
                 self._cancel(task)
 
 
-def killed(overrides: Sequence[str]) -> JobReturn:
-    """What is returned for a job that was killed: nothing, which the end of the grid tells of."""
-    return JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
+def killed(task: Task) -> JobReturn:
+    """What is returned for a task that was killed: nothing, which the end of the grid tells of."""
+    return JobReturn(overrides=task.overrides, status=JobStatus.COMPLETED)
+
+
+def lost(returned: JobReturn) -> bool:
+    """Whether a task that makes what jobs need was killed, or could not."""
+    return returned.return_value is None
+
+
+def _all(threads: ThreadPoolExecutor, run: Run, tasks: Sequence[Task]) -> list[JobReturn]:
+    """What `tasks` return. Where one is not taken, so that no other would end otherwise, raise why."""
+    returned = [threads.submit(run, task) for task in tasks]
+    try:
+        for one in wait(returned, return_when=FIRST_EXCEPTION).done:
+            one.result()
+    except BaseException:
+        threads.shutdown(wait=False, cancel_futures=True)
+        raise
+    return [one.result() for one in returned]

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 
 from hydra.core.utils import JobReturn
 
-from fineprune.launchers.job import Jobs, Run, SideBySide, killed
+from fineprune.launchers.job import Jobs, Run, SideBySide, Task, killed
 
 
 class Joblib(SideBySide):
@@ -22,10 +22,10 @@ class Joblib(SideBySide):
         for worker in workers:
             idle.put(worker)
 
-        def run(number: int, overrides: Sequence[str]) -> JobReturn:
+        def run(task: Task) -> JobReturn:
             worker = idle.get()
             try:
-                return worker.run(number, overrides)
+                return worker.run(task)
             finally:
                 idle.put(worker)
 
@@ -43,14 +43,14 @@ class Worker:
         self._jobs, self._environment = jobs, environment
         self._begin()
 
-    def run(self, number: int, overrides: Sequence[str]) -> JobReturn:
-        """What the job returns; of one that was killed nothing."""
+    def run(self, task: Task) -> JobReturn:
+        """What the task returns; of one that was killed nothing."""
         try:
-            returned: JobReturn = self._pool.submit(self._jobs.run, number, overrides).result()
+            returned: JobReturn = self._pool.submit(self._jobs.run, *task.work).result()
             return returned
         except BrokenExecutor:
             self._begin()
-            return killed(overrides)
+            return killed(task)
 
     def end(self, at_once: bool) -> None:
         """End the process, with `at_once` even within a job."""

@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from pydantic import Field
 
 from fineprune.checks import Count, checked
 from fineprune.errors import ConfigError, line
-from fineprune.launchers.job import Handed, Jobs, OnCluster, Run, at_a_time, killed, share_of
+from fineprune.launchers.job import Handed, Jobs, OnCluster, Run, Task, at_a_time, killed, share_of
 
 Address = Annotated[str, Field(pattern=r"^(local|auto|[^\s/:]+:\d+)$", description="local, auto or HOST:PORT")]
 STORE = 100_000_000  # bytes of memory for what tasks hand over, which here is little
@@ -27,7 +27,7 @@ SECONDS = 10  # to reach a cluster
 
 
 class Ray(OnCluster):
-    """A process for each job. What it prints is in the folder `.ray` of the grid."""
+    """Processes of Ray, which go on with the next job. What they print is in the folder `.ray` of the grid."""
 
     @checked("hydra.launcher")
     def __init__(self, address: Address = "local", n_jobs: Literal[-1] | Count = -1, cpus_per_task: Count = 1) -> None:
@@ -35,14 +35,19 @@ class Ray(OnCluster):
         self.address, self.cpus_per_task = address, cpus_per_task
 
     def shared(self, jobs: int) -> tuple[int, dict[str, str]]:
-        if self.address != "local" or self.n_jobs != -1:
+        if self.address != "local":
             return super().shared(jobs)
-        _, cores = at_a_time(-1, jobs)
-        return min(max(cores // self.cpus_per_task, 1), jobs), share_of(self.cpus_per_task, 1)
+        return jobs, share_of(self.cpus_per_task, 1)  # of all, Ray runs as many as it has cores for
+
+    @property
+    def cores(self) -> int:
+        """How many of this machine are for a Ray of its own."""
+        _, cores = at_a_time(-1, 1)
+        return self.cpus_per_task * (max(cores // self.cpus_per_task, 1) if self.n_jobs == -1 else self.n_jobs)
 
     @contextmanager
     def running(self, jobs: Jobs, count: int, environment: dict[str, str]) -> Iterator[Run]:
-        with _connected(self.address, count * self.cpus_per_task, environment):
+        with _connected(self.address, self.cores, environment):
             import ray
             from ray.exceptions import NodeDiedError, OutOfMemoryError, WorkerCrashedError
 
@@ -50,20 +55,22 @@ class Ray(OnCluster):
                 Path.cwd(), Path(jobs.config.hydra.sweep.dir).absolute() / ".ray", dict(os.environ) | environment
             )
             here.logs.mkdir(exist_ok=True)
-            task = ray.remote(num_cpus=self.cpus_per_task, max_calls=1, max_retries=0)(in_worker)
+            remote = ray.remote(num_cpus=self.cpus_per_task, max_retries=0)(in_worker)
             common = ray.put((here, jobs))
 
             # Whoever still waited for a task without Ray would abort.
             with Handed[Future[JobReturn]](lambda returned: returned.cancel()) as handed:
 
-                def run(number: int, overrides: Sequence[str]) -> JobReturn:
+                def run(task: Task) -> JobReturn:
                     if handed.stopped.is_set():
-                        return killed(overrides)
-                    handed.add(returned := task.remote(common, number, overrides).future())
+                        return killed(task)
+                    # It begins when what `after` refers to is there.
+                    reference = task.handed(lambda after: remote.remote(common, task.work, after))
+                    handed.add(returned := reference.future())
                     try:
                         return returned.result()
                     except (CancelledError, NodeDiedError, OutOfMemoryError, WorkerCrashedError):
-                        return killed(overrides)
+                        return killed(task)
 
                 yield run
 
@@ -76,23 +83,26 @@ class Here:
     logs: Path
     environment: dict[str, str]
 
-    def move_in(self, number: int) -> None:
-        """Make this process, which is the job's own, like one that was started there."""
+    def move_in(self, task: str) -> None:
+        """Make this process like one that was started there, for the task of that name."""
         os.chdir(self.folder)
         # A node's own are what Ray has told it, and the devices that it has.
         os.environ |= {
             name: value for name, value in self.environment.items() if not name.startswith(("RAY_", "CUDA_"))
         }
-        with (self.logs / f"{number}.log").open("w") as file:
+        with (self.logs / f"{task}.log").open("w") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
 
 
-def in_worker(common: tuple[Here, Jobs], number: int, overrides: Sequence[str]) -> JobReturn:
-    """Run the job of that number in a process of Ray."""
+def in_worker(
+    common: tuple[Here, Jobs], work: tuple[int, Sequence[str], Mapping[int, Sequence[str]]], _: JobReturn | None
+) -> JobReturn:
+    """Do that work in a process of Ray, which goes on with the next."""
     here, jobs = common
-    here.move_in(number)
-    return jobs.run(number, overrides)
+    number, overrides, waiting = work
+    here.move_in(f"badnet_of_{number}" if waiting else str(number))
+    return jobs.run(number, overrides, waiting)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import sys
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +18,7 @@ from hydra.core.utils import JobReturn
 
 from fineprune.checks import Count, Positive, checked
 from fineprune.errors import ConfigError, line
-from fineprune.launchers.job import Handed, Jobs, OnCluster, Run, SideBySide, killed
+from fineprune.launchers.job import Handed, Jobs, OnCluster, Run, SideBySide, Task, killed
 
 if TYPE_CHECKING:
     from submitit import Executor, Job
@@ -32,33 +33,41 @@ class Submitit(SideBySide):
     def running(self, jobs: Jobs, count: int, environment: dict[str, str]) -> Iterator[Run]:
         variables = [f"{name}={value}" for name, value in environment.items()]
         python = shlex.join(["env", *variables, sys.executable])
+        folder = Path(jobs.config.hydra.sweep.dir).absolute() / ".submitit"
         try:
-            executor = self.executor(Path(jobs.config.hydra.sweep.dir).absolute() / ".submitit", python)
+            self.executor(folder, python)
         except ImportError as reason:
             raise ConfigError("expected the package submitit, got none: pip install 'fineprune[submitit]'") from reason
         with Handed["Job[JobReturn]"](lambda job: job.cancel(check=False)) as handed:
 
-            def run(number: int, overrides: Sequence[str]) -> JobReturn:
+            def submit(task: Task, after: Job[JobReturn] | None) -> Job[JobReturn]:
+                job = self.submitted(self.executor(folder, python, after), jobs, task)
+                handed.add(job)
+                return job
+
+            def run(task: Task) -> JobReturn:
                 if handed.stopped.is_set():
-                    return killed(overrides)
-                handed.add(job := self.submitted(executor, jobs, number, overrides))
-                return _returned(job, overrides, handed.stopped)
+                    return killed(task)
+                return _returned(task.handed(partial(submit, task)), task, handed.stopped)
 
             yield run
 
-    def submitted(self, executor: Executor, jobs: Jobs, number: int, overrides: Sequence[str]) -> Job[JobReturn]:
-        """The job of that number, handed over."""
-        return executor.submit(jobs.run, number, overrides)
+    def submitted(self, executor: Executor, jobs: Jobs, task: Task) -> Job[JobReturn]:
+        """The task, handed over."""
+        return executor.submit(jobs.run, *task.work)
 
     @abstractmethod
-    def executor(self, folder: Path, python: str) -> Executor:
-        """What runs jobs by the command `python`, with its files in `folder`. Raises ImportError without submitit."""
+    def executor(self, folder: Path, python: str, after: Job[JobReturn] | None = None) -> Executor:
+        """What runs jobs by the command `python`, with its files in `folder`, once `after` has ended well.
+
+        Raises ImportError without submitit.
+        """
 
 
 class SubmititLocal(Submitit):
     """Processes on this machine."""
 
-    def executor(self, folder: Path, python: str) -> Executor:
+    def executor(self, folder: Path, python: str, after: Job[JobReturn] | None = None) -> Executor:
         from submitit import LocalExecutor
 
         executor = LocalExecutor(folder, python=python)
@@ -87,11 +96,11 @@ class SubmititSlurm(OnCluster, Submitit):
             "cpus_per_task": cpus_per_task,
             "mem": f"{math.ceil(mem_gb * 1024)}M",
             "time": timeout_min,
-            # Without, Slurm would run again what a node took with it, and not what somebody cancelled.
-            "additional_parameters": {"no_requeue": True, **(additional or {})},
         }
+        # Without, Slurm would run again what a node took with it, and not what somebody cancelled.
+        self._additional = {"no_requeue": True, **(additional or {})}
 
-    def executor(self, folder: Path, python: str) -> Executor:
+    def executor(self, folder: Path, python: str, after: Job[JobReturn] | None = None) -> Executor:
         from fineprune.launchers.slurm import SlurmExecutor
 
         try:
@@ -100,37 +109,44 @@ class SubmititSlurm(OnCluster, Submitit):
             raise ConfigError(
                 "expected the commands of Slurm, got no srun: run it where sbatch works, or choose another launcher"
             ) from reason
-        executor.update_parameters(**self._asked)
+        executor.update_parameters(**self._asked, additional_parameters=self._additional | self._order(after))
         return executor
 
-    def submitted(self, executor: Executor, jobs: Jobs, number: int, overrides: Sequence[str]) -> Job[JobReturn]:
+    def _order(self, after: Job[JobReturn] | None) -> dict[str, str]:
+        """The options of a job that begins when `after` has ended well, and is cancelled where that does not."""
+        if after is None:
+            return {}
+        own = self._additional.get("dependency")
+        return {"dependency": f"{own + ',' if own else ''}afterok:{after.job_id}", "kill_on_invalid_dep": "yes"}
+
+    def submitted(self, executor: Executor, jobs: Jobs, task: Task) -> Job[JobReturn]:
         from submitit.core.utils import FailedJobError
 
         try:
-            return executor.submit(to_its_limit, jobs, number, overrides)
+            return executor.submit(to_its_limit, jobs, task.work)
         except FailedJobError as reason:
             raise ConfigError(f"expected Slurm to take the job, got: {line(reason)}; mend hydra.launcher") from reason
 
 
-def to_its_limit(jobs: Jobs, number: int, overrides: Sequence[str]) -> JobReturn:
-    """Run the job of that number until it ends, or is killed.
+def to_its_limit(jobs: Jobs, work: tuple[int, Sequence[str], Mapping[int, Sequence[str]]]) -> JobReturn:
+    """Do that work until it ends, or is killed.
 
     Slurm announces by a signal that it will be, at which submitit would raise an error within the sweep.
     """
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-    return jobs.run(number, overrides)
+    return jobs.run(*work)
 
 
-def _returned(job: Job[JobReturn], overrides: Sequence[str], stopped: Event) -> JobReturn:
-    """What the job returns; of one that was killed, or that nobody waits for any more, nothing."""
+def _returned(job: Job[JobReturn], task: Task, stopped: Event) -> JobReturn:
+    """What the task returns; of one that was killed, or that nobody waits for any more, nothing."""
     from submitit.core.utils import FailedJobError, UncompletedJobError
 
     while not job.done():
         if stopped.wait(1):
-            return killed(overrides)
+            return killed(task)
     try:
         return job.result()
     except FailedJobError:
         raise
     except UncompletedJobError:
-        return killed(overrides)
+        return killed(task)

@@ -166,10 +166,12 @@ def _change(before: float, after: float) -> str:
 def layer_tables(layers: pd.DataFrame) -> Iterator[Table]:
     """The share of zeros in each net's kernels, a line for each layer that has any, and each net's compressed size.
 
-    There are several tables where not all nets fit a terminal of 80 columns.
+    Of a layer that multiplies channels, it is the share of those that it silences. There are several tables where not
+    all nets fit a terminal of 80 columns.
     """
     shares = layers.pivot_table("kernel_share_zero", "layer", "net", sort=False)
     shares = shares[shares.any(axis=1) | (shares.index == "all")]
+    shares = shares.sort_index(key=lambda names: names == "all", kind="stable")  # which some nets have layers behind
     sizes = layers.groupby("net")["gzip_bytes"].max().to_dict()
     nets = list(layers["net"].unique())
     for start in range(0, len(nets), ABREAST):
@@ -177,13 +179,13 @@ def layer_tables(layers: pd.DataFrame) -> Iterator[Table]:
 
 
 def _layer_table(shares: pd.DataFrame, sizes: Mapping[Any, int]) -> Table:
-    table = _table("zero weights, percent of the kernel; kB when gzipped")
+    table = _table("zeros, percent of the kernel, or silenced, of the channels; kB when gzipped")
     table.add_column("layer", overflow="fold")
     for net in shares:
         heading = budgets.text(str(net).replace(TUNED[PRUNED], "tuned")).replace("_", "\n", 1)
         table.add_column(heading, justify="right", no_wrap=True)
     for layer, row in shares.iterrows():
-        table.add_row(Text(plain(layer)), *(f"{100 * share:.1f}" for share in row))
+        table.add_row(Text(plain(layer)), *("" if isnan(share) else f"{100 * share:.1f}" for share in row))
     table.add_row("kB", *(f"{sizes[net] / 1000:.0f}" for net in shares))
     return table
 

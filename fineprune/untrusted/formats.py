@@ -14,7 +14,13 @@ KERAS_ENTRIES = (b"metadata.json", b"config.json", b"model.weights.", b"assets/"
 LISTED = re.compile(rb"PK\x01\x02.{42}([^/]{1,200}/)?config\.json(?!/)", re.DOTALL)  # stands in the list at the end,
 LIST = 2**16  # of which so many bytes are looked at
 # What others call their files. Most begin as anything may, so that names have to do.
-UNSUPPORTED = {".tflite": "TensorFlow Lite", ".onnx": "ONNX", ".caffemodel": "Caffe", ".mlmodel": "Core ML"}
+UNSUPPORTED = {
+    ".tflite": "TensorFlow Lite",
+    ".onnx": "ONNX",
+    ".caffemodel": "Caffe",
+    ".prototxt": "Caffe",
+    ".mlmodel": "Core ML",
+}
 
 
 def format_of(path: str | Path) -> str | None:

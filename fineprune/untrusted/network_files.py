@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fineprune.errors import ModelError, line
+from fineprune.errors import ModelError, line, plain
 from fineprune.untrusted import keras_config, limits
 from fineprune.untrusted.formats import JSON, KERAS_ARCHIVE, PYTORCH, SAVED_MODEL, UNSUPPORTED, format_of
 from fineprune.untrusted.pytorch.state_dict import StateDict
@@ -151,6 +152,7 @@ class NetworkFile:
     def _beside(self) -> Path:
         """Where the weights of an architecture in JSON lie; raises ModelError unless that is beside it."""
         if file := beside(self._path):
+            print(plain(f"weights of {self._path}: {file}, which lies beside it"), file=sys.stderr)
             return file
         names = " or ".join(place.name for place in _besides(self._path))
         raise ModelError(
@@ -204,7 +206,7 @@ class NetworkFile:
         if layer not in weights:
             within = "/layers" if self._is_tree else "/model_weights" if self.is_whole else "/"
             names = ", ".join(sorted(self._weights)[:9])
-            shared = "of a layer that two networks share, which HDF5 alone keeps"
+            shared = "of a layer that two networks share, which only model.save('NAME.h5') keeps"
             what = shared if self._is_tree else "a file of another kind"
             raise ModelError(
                 f"expected '{line(layer)}' in {self._path}, {within}, got {line(names) or 'nothing'}: is it {what}?"
@@ -227,9 +229,13 @@ def _check_format(path: str | Path, what: str, kind: str | None) -> None:
     if kind != SAVED_MODEL:
         check_is_file(path, ModelError, what)
     if kind is None and (other := UNSUPPORTED.get(Path(path).suffix.lower())):
+        do = (
+            "write its arrays as safetensors, and give them as badnet.weights, with their architecture"
+            if other == "Caffe"
+            else "build the network in one of these, and save it there"
+        )
         raise ModelError(
-            f"expected {what} at {path} of Keras's or PyTorch's, got a file of {other}, which is not supported: build "
-            "the network in one of these, and save it there"
+            f"expected {what} at {path} of Keras's or PyTorch's, got a file of {other}, which is not supported: {do}"
         )
     if kind in PYTORCH:
         raise ModelError(

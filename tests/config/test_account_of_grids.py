@@ -127,3 +127,14 @@ def test_the_command_that_compares_a_grid(
 def test_the_seed_moves_every_seed_and_nothing_else(choice: str) -> None:
     one, other = (flat(compose(choice, "seed=11" if seed else "seed=10")) for seed in (0, 1))
     assert {key for key in one if one[key] != other[key]} == {key for key in one if key.split(".")[-1] == "seed"}
+
+
+def test_jobs_whose_badnet_was_not_trained_are_told_from_those_that_were_killed(grid: Grid) -> None:
+    grid.begin(name="faces", varied=["seed"], jobs=3)
+    for job in (0, 1):
+        grid.note(job, grids.WAITING, title=f"job {job + 1} of 3: seed={job}")
+    grid.note(1, grids.READY)
+    assert grids.progress(grid) == "0 finished, 0 failed, 0 running"
+    grid.note_killed()
+    reasons = [job["reason"] for job in grid.jobs()]
+    assert reasons == [f"{grids.UNTRAINED}: {grids.KILLED}", grids.KILLED, grids.KILLED]

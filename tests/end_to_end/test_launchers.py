@@ -91,7 +91,7 @@ def nodes_of_ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def common(tmp_path: Path) -> Jobs:
     """Jobs that are never run."""
     config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}})
-    return Jobs(None, None, config, {})  # type: ignore[arg-type]
+    return Jobs(None, None, config, None, {})  # type: ignore[arg-type]
 
 
 def last(ended: Ended) -> str:
@@ -124,11 +124,11 @@ def test_slurm_runs_each_job_as_one_of_its_own(
     nodes_of_slurm: None, tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEATH", "scancel $SLURM_JOB_ID")
-    command = ["-m", "strategy=none", KINDS, "seed=range(4)", *OWN, *SLURM]
-    killed = run(folder, "sweep", *command, tree=tree)
+    command = ["-m", "strategy=none", KINDS, "seed=range(4)", *OWN]
+    killed = run(folder, "sweep", *command, *SLURM, tree=tree)
     assert (killed.status, last(killed)) == (1, "7 finished, 1 failed"), killed.err
     assert (folder / "threads").read_text() == "1"
-    again = run(folder, "sweep", *command, tree=tree)
+    again = run(folder, "sweep", *command, tree=tree)  # here, which goes on with a grid of any launcher
     assert (again.status, last(again)) == (0, "8 finished (7 of them before), 0 failed"), again.err
 
 

@@ -1,7 +1,11 @@
 """The fast evaluation of many steps gives the labels of the naive one, image by image and step by step."""
 
+import os
+import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Thread
+from time import monotonic, sleep
 
 import numpy as np
 import pytest
@@ -14,6 +18,7 @@ from samples import pictures, split
 from steps import keeping
 
 from fineprune.data.split import Split
+from fineprune.evaluation.evaluators import Labels, Rows, TensorFlowEvaluator
 from fineprune.evaluation.gates import GatedNetwork
 from fineprune.evaluation.predict import predict, predict_steps
 from fineprune.network.network import Network
@@ -168,3 +173,24 @@ def test_progress_is_told_in_images(model: keras.Model, clean: Split) -> None:
 @pytest.mark.usefixtures("small_blocks")
 def test_one_net_alone(model: keras.Model, clean: Split) -> None:
     assert np.array_equal(predict(model, clean), naive(Network(model), [], clean)[0])
+
+
+def test_who_is_interrupted_does_not_wait_for_the_steps_that_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, begun = Network(residual()), Event()
+
+    def slow(evaluator: TensorFlowEvaluator, step: int, shared: Sequence[object], rows: Rows) -> Labels:
+        begun.set()
+        sleep(0.02)
+        return np.zeros(len(rows), np.int32)
+
+    def interrupt() -> None:
+        begun.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(TensorFlowEvaluator, "labels_at", slow)
+    steps = [keeping({"inner": np.full(6, 1 - step / 1000)}) for step in range(1000)]  # 20 s of them
+    Thread(target=interrupt).start()
+    started = monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        predict_steps(network, steps, {"images": split(pictures(4), classes=5)}, lambda _: None)
+    assert monotonic() - started < 10

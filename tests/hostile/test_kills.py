@@ -27,12 +27,12 @@ class Piece:
 
 PIECES = {
     "save": Piece(("save",), ("net.h5",), 8),
-    "training": Piece(("train_badnet", *DATA, "hydra.run.dir=out"), (), 4),
+    "training": Piece(("train_badnet", *DATA, "hydra.run.dir=out"), (), 2),
     # Over the results of another sweep, with which it must not be mixed up.
-    "sweep": Piece((*SWEEP, "hydra.run.dir=out"), ("models", "mlruns", "out"), 6),
-    "fresh store": Piece((*SWEEP, "hydra.run.dir=out"), ("models",), 4),
+    "sweep": Piece((*SWEEP, "hydra.run.dir=out"), ("models", "mlruns", "out"), 4),
+    "fresh store": Piece((*SWEEP, "hydra.run.dir=out"), ("models",), 2),
     "grid": Piece(
-        ("sweep", "-m", *SWEEP[1:], "seed=0", "budgets=[0.02],[0.1]", "hydra.sweep.dir=out"), ("models", "mlruns"), 4
+        ("sweep", "-m", *SWEEP[1:], "seed=0", "budgets=[0.02],[0.1]", "hydra.sweep.dir=out"), ("models", "mlruns"), 2
     ),
     "publish": Piece(
         ("publish", "out", "tracking.experiment=fineprune", "tracking.uri=sqlite:///mlruns/mlflow.db"),

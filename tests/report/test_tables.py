@@ -148,6 +148,13 @@ def test_the_zeros_of_each_layer_a_column_a_net() -> None:
     assert lines(table) == [["conv_2", "0.0", "45.6"], ["all", "0.0", "10.0"], ["kB", "1235", "1235"]]
 
 
+def test_what_one_net_alone_silences_behind_an_addition_stands_before_the_total() -> None:
+    before = parts(["badnet"], {"conv_1": 0.0, "all": 0.0})
+    after = parts(["pruned_2_percent"], {"conv_1": 0.0, "add_silenced": 0.25, "norm": np.nan, "all": 0.0})
+    (table,) = tables.layer_tables(pd.concat([before, after], ignore_index=True))
+    assert lines(table) == [["add_silenced", "25.0"], ["all", "0.0", "0.0"], ["kB", "1235", "1235"]]
+
+
 def test_layers_in_which_nothing_is_zero_are_left_out() -> None:
     layers = {f"conv_{number}": number % 10 / 10 for number in range(20)} | {"all": 0.0}
     (table,) = tables.layer_tables(parts(["badnet"], layers))

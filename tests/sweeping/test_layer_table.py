@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tf_keras as keras
-from nets import seeded, tiny
+from nets import residual, seeded, tiny
 from steps import keeping
 
 from fineprune.badnets.architectures import deepid
@@ -42,6 +42,16 @@ def test_both_kernels_of_a_separable_convolution_count_and_what_is_no_kernel_doe
     assert table["separable"] == pytest.approx(6 / (12 + 12))  # half of the pointwise one, 1 × 1 × 3 × 4
     assert table[["norm", "prelu"]].isna().all()
     assert table["all"] == pytest.approx(6 / (12 + 12 + 8))
+
+
+def test_channels_that_are_silenced_behind_an_addition_have_a_row_of_their_own() -> None:
+    network = Network(residual())
+    silenced = network.pruned(Step([Silence("sum", np.array([0, 1, 1, 1, 1, 1.0]))]))
+    table = layers({"badnet": network.model, "pruned": silenced}).set_index(["net", "layer"])
+    row = table.loc[("pruned", "sum_silenced")]
+    assert (row["kernel_share_zero"], row["parameters"], row["zero"]) == (1 / 6, 0, 0)
+    assert table.loc[("pruned", "all"), "parameters"] == network.model.count_params()
+    assert ("badnet", "sum_silenced") not in table.index
 
 
 @pytest.mark.slow

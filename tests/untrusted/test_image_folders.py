@@ -115,10 +115,10 @@ def test_images_of_several_sizes_have_to_be_resized(tmp_path: Path) -> None:
 def test_what_is_no_image_is_named(tmp_path: Path) -> None:
     first = folder(tmp_path, "test")
     (first / ".DS_Store").write_text("hidden")
-    (first / "notes.txt").write_text("text")
+    Image.fromarray(np.zeros((6, 4, 3), np.uint8)).save(first / "notes.tif")
     said = refused(tmp_path)
-    assert said.startswith("expected images alone, of JPEG, PNG, BMP, WEBP, PPM, got ROOT/test/cat/notes.txt: ")
-    assert said.endswith(": remove it")
+    assert said.startswith("expected images alone, of JPEG, PNG, BMP, WEBP, PPM, got ROOT/test/cat/notes.tif: ")
+    assert said.endswith(": save it as one, or remove it")
 
 
 def test_half_an_image_is_named(tmp_path: Path) -> None:

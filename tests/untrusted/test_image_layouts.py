@@ -111,7 +111,14 @@ def test_a_label_below_the_first_is_refused_with_the_setting(tmp_path: Path) -> 
 def test_arrays_may_have_other_names_and_what_is_there_is_said(tmp_path: Path) -> None:
     path = written(tmp_path / "a.h5", x=LAST, y=LABELS)
     assert np.array_equal(opened(path, images="x", labels="y").labels, LABELS)
-    assert refused(path).startswith("expected 'data' in FILE, /, got x, y: ")
+    do = "set data.images and data.labels to the names of the arrays"
+    assert refused(path) == f"expected 'data' in FILE, /, got x, y: {do}"
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["data/x"], file["data/y"] = LAST, LABELS
+    for root in ("", "/"):
+        found = opened(tmp_path / "b.h5", images=f"{root}data/x", labels=f"{root}data/y")
+        assert np.array_equal(found.labels, LABELS)
+    assert refused(tmp_path / "b.h5") == f"expected 'data' in FILE, / to be a data set, got a group of x, y: {do}"
 
 
 @pytest.mark.parametrize(

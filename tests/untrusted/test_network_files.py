@@ -12,7 +12,8 @@ from tf_keras import layers
 from fineprune.badnets.architectures import deepid as untrained_deepid
 from fineprune.errors import ModelError
 from fineprune.files import save_model
-from fineprune.untrusted.network_files import load_model, load_weights
+from fineprune.untrusted.formats import UNSUPPORTED
+from fineprune.untrusted.network_files import load_model, load_weights, opened
 
 
 @pytest.mark.slow
@@ -50,6 +51,15 @@ def test_weights_alone_go_to_the_layers_of_their_names(tmp_path: Path) -> None:
     model = untrained_deepid((55, 47, 3), 20)
     load_weights(model, tmp_path / "weights.h5")
     assert same(model.get_weights(), deepid().get_weights())
+
+
+@pytest.mark.parametrize("suffix", sorted(UNSUPPORTED))
+def test_files_of_other_frameworks_are_called_so(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / f"net{suffix}").write_bytes(b'name: "DeepID_face"')
+    do = {"Caffe": "write its arrays as safetensors"}.get(UNSUPPORTED[suffix], "build the network in one of these")
+    for read in (load_model, lambda path: opened(path, "weights")):
+        with pytest.raises(ModelError, match=f"got a file of {UNSUPPORTED[suffix]}, which is not supported: {do}"):
+            read(tmp_path / f"net{suffix}")
 
 
 def test_weights_of_a_whole_network_are_taken_too(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tf_keras as keras
 from nets import saved, tiny
 from pytorch.files import Stored, Viewed, tensors, viewed, write_legacy, write_zip
+from tf_keras import layers
 
 from fineprune.errors import ModelError
 from fineprune.untrusted.network_files import load_model, load_weights, opened
@@ -38,11 +40,32 @@ def same(state: dict[str, Any]) -> bool:
 
 
 @WRITERS
-@pytest.mark.parametrize("place", ["", "state_dict", "net", "net_state_dict", "model", "netC"])
+@pytest.mark.parametrize("place", ["", "state_dict", "net", "net_state_dict", "model", "netC", "model_state_dict"])
 def test_a_state_dict_by_itself_or_in_a_checkpoint(write: Write, place: str, tmp_path: Path) -> None:
     state = tensors(STATE)
     beside = {"epoch": 3, "args": argparse.Namespace(lr=0.1), "optimizer": {"momentum": viewed(np.ones(3))}}
     assert same(read(write(tmp_path / "net.pth", {**beside, place: state} if place else state)))
+
+
+def test_at_another_place_it_is_taken_where_it_is_the_only_one(tmp_path: Path) -> None:
+    alone = {
+        "epoch": 3,
+        "best": tensors(STATE),
+        "optimizer": {"state": {0: {"step": 1}}, "param_groups": [{"lr": 0.1}]},
+    }
+    assert same(read(write_zip(tmp_path / "net.pth", alone)))
+    both = {"student": tensors(STATE), "teacher": tensors(STATE)}
+    assert "got a dictionary of student, teacher, which" in refused(write_zip(tmp_path / "net.pth", both))
+
+
+@pytest.mark.parametrize("held", ["module.", "_orig_mod.", "model.", "net.", "module._orig_mod.", "model.module."])
+def test_what_held_the_network_names_no_module_of_it(held: str, tmp_path: Path) -> None:
+    """As DataParallel, torch.compile, and trainers that keep it as an attribute."""
+    image = layers.Input((4, 4, 3))
+    model = keras.Model(image, layers.Dense(2, name="fc")(layers.Flatten()(image)))
+    kernel, bias = np.arange(96, dtype=np.float32).reshape(2, 48), np.ones(2, np.float32)
+    load_weights(model, write_zip(tmp_path / "net.pth", tensors({f"{held}fc.weight": kernel, f"{held}fc.bias": bias})))
+    assert model.get_layer("fc").get_weights()[1].tolist() == [1, 1]
 
 
 @WRITERS
@@ -132,7 +155,8 @@ def test_weights_that_are_not_finite_are_refused(write: Write, value: float, tmp
 def test_a_whole_module_is_no_state_dict(tmp_path: Path) -> None:
     said = refused(write_zip(tmp_path / "net.pth", argparse.Namespace(weight=1)))
     assert said == (
-        "expected weights in FILE as tensors by name, by themselves or under one of state_dict, net_state_dict, netC, "
+        "expected weights in FILE as tensors by name, by themselves or under one of state_dict, "
+        "model_state_dict, net_state_dict, netC, "
         "net, model, got 'argparse.Namespace', which is not run: save a state dict by "
         "torch.save(net.state_dict(), 'NAME.pth')"
     )

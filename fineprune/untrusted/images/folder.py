@@ -91,7 +91,7 @@ def _opened(file: str) -> Image.Image:
         return Image.open(file, formats=FORMATS)
     except Exception as reason:  # Pillow raises many types over a damaged file
         raise DataError(
-            f"expected images alone, of {some(FORMATS)}, got {line(file)}: {line(reason)}: remove it"
+            f"expected images alone, of {some(FORMATS)}, got {line(file)}: {line(reason)}: save it as one, or remove it"
         ) from reason
 
 

@@ -22,7 +22,7 @@ def read(path: str, what: str, handover: Handover, reading: Reading = DEFAULT) -
     file = open_hdf5(path, DataError, what)
 
     def stored(name: str) -> Stored:
-        found = dataset(file, name, DataError)
+        found = dataset(file, name.removeprefix("/"), DataError)
         return Stored(
             name,
             found.shape,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fineprune.untrusted.vetting import Handover
 
 # Where a checkpoint keeps the network's state dict beside other things: first come, first served.
-PLACES = ("state_dict", "net_state_dict", "netC", "net", "model")
+PLACES = ("state_dict", "model_state_dict", "net_state_dict", "netC", "net", "model")
 NAME = 200  # characters of a tensor's name
 PART = 2**20  # values that are handed over at a time
 
@@ -57,15 +57,24 @@ def _unpickled(path: str, what: str) -> tuple[dict[str, tuple[int, ...]], Arrays
 
 
 def _state_dict(unpickled: Any, path: str, what: str) -> Mapping[str, Tensor]:
-    """The dictionary of tensors, itself or the first that stands at one of PLACES; raises ModelError without one."""
+    """The dictionary of tensors: itself, the first that stands at one of PLACES, or the only one elsewhere.
+
+    Raises ModelError without one.
+    """
     inside = [dict.get(unpickled, place) for place in PLACES] if isinstance(unpickled, dict) else []
-    for found in (unpickled, *inside):
-        if isinstance(found, dict) and found and all(isinstance(value, Tensor) for value in dict.values(found)):
-            return found
+    elsewhere = list(filter(_is_state_dict, dict.values(unpickled))) if isinstance(unpickled, dict) else []
+    for found in (unpickled, *inside, *(elsewhere if len(elsewhere) == 1 else [])):
+        if _is_state_dict(found):
+            state: Mapping[str, Tensor] = found
+            return state
     raise ModelError(
         f"expected {what} in {path} as tensors by name, by themselves or under one of {', '.join(PLACES)}, got "
         f"{_described(unpickled)}, which is not run: save a state dict by torch.save(net.state_dict(), 'NAME.pth')"
     )
+
+
+def _is_state_dict(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(isinstance(each, Tensor) for each in dict.values(value))
 
 
 def _described(value: Any) -> str:

@@ -26,6 +26,7 @@ SUFFIXES = {
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
+WRAPPERS = ("module.", "_orig_mod.", "model.", "net.")  # of DataParallel, torch.compile, and who holds a network
 COUNTER = "num_batches_tracked"  # of a normalisation: how many batches it was trained on
 # From the axes of PyTorch's kernels, (outputs, inputs, height, width), to those of Keras's, and back.
 TO_KERAS = {"depthwise_kernel": (2, 3, 0, 1), "kernel": (2, 3, 1, 0)}
@@ -40,11 +41,9 @@ class StateDict:
     def __init__(self, path: str | Path, what: str) -> None:
         arrays = vet("pytorch", path, ModelError, what)
         self._path = path
-        parallel = all(name.startswith("module.") for name in arrays)  # DataParallel's
+        wrapped = _wrapped(list(arrays))
         self._tensors = {
-            name.removeprefix("module.") if parallel else name: stored[0]
-            for name, stored in arrays.items()
-            if name.rpartition(".")[2] != COUNTER
+            name[wrapped:]: stored[0] for name, stored in arrays.items() if name.rpartition(".")[2] != COUNTER
         }
         self._last = next((name for name in reversed(self._tensors) if len(self._tensors[name].shape) == 2), None)
         self._by_layer: dict[str, dict[str, str]] = {}
@@ -125,6 +124,14 @@ class StateDict:
                 f"{self._path}, got {'none' if got is None else got}: set another architecture"
             )
         return name
+
+
+def _wrapped(names: list[str]) -> int:
+    """How many characters all of `names` begin with that name no module of the network, but what it was held by."""
+    for wrapper in WRAPPERS:
+        if names and all(name.startswith(wrapper) for name in names):
+            return len(wrapper) + _wrapped([name.removeprefix(wrapper) for name in names])
+    return 0
 
 
 def _bare(name: str) -> str:

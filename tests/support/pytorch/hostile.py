@@ -20,7 +20,7 @@ MARKER = "was_run"
 COMMAND = f"touch {MARKER}"
 
 NOT_RUN = "expected weights in FILE as tensors by name, by themselves or under one of {}, got ".format(
-    "state_dict, net_state_dict, netC, net, model"
+    "state_dict, model_state_dict, net_state_dict, netC, net, model"
 )
 DAMAGE = "expected FILE to be readable as a file of PyTorch's, got damage: "
 MEMORY = "expected FILE to be readable in 1,073,741,824 bytes of memory, got one that takes more: "

@@ -208,11 +208,15 @@ def test_an_architecture_alone_is_no_network(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["weights.h5", "h5"])
-def test_weights_beside_an_architecture_under_its_name_are_its_own(suffix: str, tmp_path: Path) -> None:
+def test_weights_beside_an_architecture_under_its_name_are_its_own(
+    suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "net.json").write_text(tiny().to_json())
     tiny().save_weights(tmp_path / f"net.{suffix}")
     tiny(3).save_weights(tmp_path / "other.weights.h5")
     assert same(load_model(tmp_path / "net.json").get_weights(), tiny().get_weights())
+    chosen = f"weights of {tmp_path}/net.json: {tmp_path}/net.{suffix}, which lies beside it\n"
+    assert capsys.readouterr().err == chosen
     assert same(read_network(str(tmp_path / "net.json"), "deepid", None).get_weights(), tiny().get_weights())
     assert same(load_model(tmp_path / "net.json", tmp_path / "other.weights.h5").get_weights(), tiny(3).get_weights())
 
@@ -256,3 +260,23 @@ def test_a_whole_network_s_weights_go_to_an_architecture_in_json(tmp_path: Path)
     (tmp_path / "net.json").write_text(tiny().to_json())
     loaded = load_model(tmp_path / "net.json", saved(tiny(3), tmp_path / "net.h5"))
     assert same(loaded.get_weights(), tiny(3).get_weights())
+
+
+def shared() -> keras.Model:
+    """A convolution stands in a network inside, and behind the image of the one outside."""
+    conv, image = layers.Conv2D(3, 3, padding="same", name="shared"), layers.Input(SHAPE)
+    inner = keras.Model(image, conv(layers.Conv2D(3, 1)(image)), name="inner")
+    outer = layers.Input(SHAPE)
+    x = layers.GlobalAveragePooling2D()(layers.Add()([inner(outer), conv(outer)]))
+    return seeded(keras.Model(outer, layers.Dense(5)(x)))
+
+
+@pytest.mark.parametrize("name", ["net.h5", "net.keras", "net"])
+def test_a_layer_that_two_networks_share_is_read_from_hdf5_or_refused(name: str, tmp_path: Path) -> None:
+    if name == "net.h5":
+        expected = shared().predict(pixels(), verbose=0)
+        assert np.array_equal(load_model(saved(shared(), tmp_path / name)).predict(pixels(), verbose=0), expected)
+        return
+    shared().save(tmp_path / name)
+    assert "shared' in FILE, /layers, got " in refused(tmp_path / name)
+    assert "two networks share, which only model.save('NAME.h5') keeps?" in refused(tmp_path / name)
