@@ -37,13 +37,20 @@ def add(forward: int, backward: int = 0) -> None:
     _counts().assign_add([forward, backward])
 
 
-@tf.custom_gradient  # type: ignore[untyped-decorator]
-def counted(scores: tf.Tensor) -> tuple[tf.Tensor, Any]:
-    """`scores`, (n, …), of n images that went forward; each gradient that is taken of them counts n backward.
+def counted(scores: tf.Tensor) -> tf.Tensor:
+    """`scores`, (n, …), of n images that went forward; each of their gradients that is used counts n backward.
 
     It counts when it runs, so in compiled functions, loops and inner gradients as well.
     """
+    through = _counted(scores)
+    through.set_shape(scores.shape)  # which a function for many shapes does not know
+    return through
 
+
+# A function, since TensorFlow keeps for ever whatever a gradient of one's own is traced in: else each training's graph.
+@tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def _counted(scores: tf.Tensor) -> tuple[tf.Tensor, Any]:
     def gradient(upstream: tf.Tensor) -> tf.Tensor:
         with tf.control_dependencies([_counts().assign_add([0, images])]):
             return tf.identity(upstream)

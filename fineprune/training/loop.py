@@ -59,7 +59,9 @@ class Training:
                 tape.watch(variables)
                 value = loss(images, labels)
                 objective = -value if ascend else value
-            optimizer.apply_gradients(zip(tape.gradient(objective, variables), variables, strict=True))
+            found = zip(tape.gradient(objective, variables), variables, strict=True)
+            # Among replicas, of which there are none: TensorFlow would keep the graph for ever.
+            optimizer.apply_gradients(found, skip_gradients_aggregation=True)
             if after is not None:
                 after()
             return value

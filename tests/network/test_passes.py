@@ -1,5 +1,6 @@
 """Images are counted as they go through a network, by whatever way."""
 
+import gc
 from collections.abc import Callable
 
 import numpy as np
@@ -8,6 +9,7 @@ import tensorflow as tf
 import tf_keras as keras
 from nets import tiny
 from samples import pictures, split
+from tensorflow.python.framework.func_graph import FuncGraph
 
 from fineprune.data import split as splits
 from fineprune.evaluation.predict import predict
@@ -38,12 +40,11 @@ def test_scores_count_forward_and_each_of_their_gradients_backward(compiled: boo
     logits, twin = network.logits, network.masked(Silence)
     masks = tf.Variable(tf.ones(twin.size))
 
-    def two_gradients_of_three_scores() -> None:
+    def two_gradients_of_three_scores() -> object:
         with tf.GradientTape(persistent=True) as tape:
             first, second = tf.reduce_sum(logits(images)), tf.reduce_sum(twin(images, masks))
             logits(images)
-        tape.gradient(first, logits.trainable_variables)
-        tape.gradient(second, masks)
+        return tape.gradient(first, logits.trainable_variables), tape.gradient(second, masks)
 
     work = tf.function(two_gradients_of_three_scores) if compiled else two_gradients_of_three_scores
     assert counted(work) == (21, 14)
@@ -104,6 +105,22 @@ def test_training_that_stops_early_counts_the_epochs_that_it_took() -> None:
     forward, backward = counted(lambda: fit(tiny(), images, recipe, "test", 0))
     assert 40 <= forward < 9 * 40
     assert backward == forward / 2
+
+
+def test_a_learner_leaves_no_graph_behind() -> None:
+    """A grid may have hundreds of them in one process."""
+    images = split(pictures(6), 5)
+
+    def graphs() -> int:
+        logits = Network(tiny()).logits
+        loss = lambda batch, _: tf.reduce_sum(logits(batch))  # noqa: E731
+        batches = images.batches(6, 0, epochs=1)
+        train(loss, logits.trainable_variables, batches, keras.optimizers.SGD(0.1), what="test")
+        gc.collect()
+        return sum(isinstance(each, FuncGraph) for each in gc.get_objects())
+
+    graphs()
+    assert graphs() == graphs()
 
 
 def test_what_goes_through_outside_of_the_block_does_not_count() -> None:
