@@ -221,10 +221,13 @@ APART = "expected layers that treat each image by itself in FILE, got "
 
 def called(inner: dict[str, Any], times: int, values: int) -> dict[str, Any]:
     """A network that calls `inner`, a layer or a network, on images of one pixel, again and again."""
-    name = inner["config"]["name"]
-    nodes = [[["image", 0, 0, {}]], *([[name, number, 0, {}]] for number in range(times - 1))]
+    name, first = (
+        inner["config"]["name"],
+        int("layers" in inner["config"]),
+    )  # the call that made a network is the one at 0
+    nodes = [[["image", 0, 0, {}]], *([[name, first + number, 0, {}]] for number in range(times - 1))]
     pool = layer("pool", "GlobalMaxPooling2D", [])
-    pool["inbound_nodes"] = [[[name, times - 1, 0, {}]]]
+    pool["inbound_nodes"] = [[[name, first + times - 1, 0, {}]]]
     image = layer("image", "InputLayer", [], batch_input_shape=[None, 1, 1, values])
     again, scores = {**inner, "name": name, "inbound_nodes": nodes}, layer("d", "Dense", ["pool"], units=3)
     return network([image, again, pool, scores])
