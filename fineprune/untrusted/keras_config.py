@@ -6,6 +6,7 @@ import json
 import math
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ ARCHITECTURE = "/architecture"  # what it is called among the arrays of a file; 
 NUMBERS = {"float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"}
 RESERVED = {"", ".", "..", "top_level_model_weights"}  # which Keras, or HDF5, would take for something else
 LONGEST = 200
+MOST = {"calls": limits.CALLS, "inputs": limits.INPUTS, "settings": limits.SETTINGS}
 LARGEST = 3.4028234663852886e38  # of single precision
 
 
@@ -48,8 +50,8 @@ def parse(text: Any, path: Any, batch: int | None = None) -> dict[str, Any]:
     """
     stored = two_nets.side_by_side(_json(text, path))
     list(_parts(stored, path))  # not too deep for what follows
-    if (calls := _calls(stored)) > limits.CALLS:
-        raise ModelError(f"expected at most {limits.CALLS:,} calls of layers in {path}, got {calls:,}: not loaded")
+    calls = _totals(stored)["calls"]
+    _check_most(Counter(calls=calls), path)
     translated = equivalents.for_inference(equivalents.as_layers(equivalents.unwrapped(keras3.as_keras2(stored))))
     config: dict[str, Any] = _with_safe_names(equivalents.with_activations_apart(translated))
     parts = list(_parts(config, path))
@@ -59,9 +61,7 @@ def parse(text: Any, path: Any, batch: int | None = None) -> dict[str, Any]:
             f"expected layers that are called as in inference in {path}, got one with training=True, whose scores for "
             "an image change from call to call: save the network without it"
         )
-    inputs = sum(_inputs(part["inbound_nodes"]) for part in parts if "inbound_nodes" in part)
-    if inputs > limits.INPUTS:
-        raise ModelError(f"expected at most {limits.INPUTS:,} inputs of layers in {path}, got {inputs:,}: not loaded")
+    _check_most(_totals(config), path)
     until = time.monotonic() + limits.SECONDS_TO_BUILD
     for part in parts:
         _check_computes_in_floats(part, path)
@@ -205,14 +205,35 @@ def _inputs(nodes: Any) -> int:
     return sum(len(node) if isinstance(node, list) else 1 for node in nodes)
 
 
-def _calls(config: Any) -> int:
-    """How many layers are called when the network is, the calls inside its networks included."""
+def _totals(config: Any) -> Counter[str]:
+    """The calls of layers when the network is called, what these take in, and the numbers in their settings.
+
+    What is inside its networks counts each time that they are called: TensorFlow makes constants of numbers anew then.
+    """
     inside = config.get("config") if isinstance(config, dict) else None
     layers = inside.get("layers") if isinstance(inside, dict) else inside
     if not isinstance(layers, list):
-        return 1
-    total = 0
+        return Counter(calls=1, settings=_values(inside))
+    total: Counter[str] = Counter()
     for layer in layers:
         nodes = layer.get("inbound_nodes") if isinstance(layer, dict) else None
-        total += max(1, len(nodes) if isinstance(nodes, list) else 1) * _calls(layer)
+        times = max(1, len(nodes) if isinstance(nodes, list) else 1)
+        total.update({what: times * count for what, count in _totals(layer).items()})
+        total.update(inputs=_inputs(nodes), settings=_values(nodes))
     return total
+
+
+def _values(config: Any) -> int:
+    """How many numbers and texts there are in a config, at any depth."""
+    count, level = 0, [config]
+    while level:
+        inside = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list)]
+        count += len(level) - len(inside)
+        level = [part for parts in inside for part in parts]
+    return count
+
+
+def _check_most(totals: Counter[str], path: Any) -> None:
+    for what, count in totals.items():
+        if count > MOST[what]:
+            raise ModelError(f"expected at most {MOST[what]:,} {what} of layers in {path}, got {count:,}: not loaded")

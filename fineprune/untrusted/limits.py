@@ -7,6 +7,7 @@ CONFIG_DEPTH = 64  # how deeply lists and objects are nested in it
 CALLS = 4096  # of layers; those of a network inside the network count each time that it is called
 PARAMETERS = 2**29  # 2 GiB of them
 INPUTS = 2**14  # of all these calls together
+SETTINGS = 2**22  # numbers and texts in the settings of all these calls: 16 MiB of constants
 ARCHIVED = 2**33  # bytes of weights in an archive: so many parameters, and what an optimiser keeps of each
 TENSORS = 2**16  # that a SavedModel names; what lies beyond is as if it were not there
 CLASSES = 2**16  # ImageNet-21k has 21,843

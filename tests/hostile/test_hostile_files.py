@@ -41,7 +41,7 @@ def open_corpus(folder: Path) -> None:
         make(folder / name)
     saved(tiny(), folder / "model.good.h5")
     code = [sys.executable, "-m", "hostile", str(folder)]
-    done = subprocess.run(code, env=os.environ | PATHS, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(code, env=os.environ | PATHS, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     (folder / "opened.jsonl").write_text(done.stdout)
 

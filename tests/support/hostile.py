@@ -6,8 +6,8 @@ Run as a program, it opens files, and prints what was said of each, and how much
 import json
 import os
 import resource
+import struct
 import sys
-import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -219,6 +219,31 @@ def layer_with_a_hundred_thousand_inputs(path: Path) -> None:
 APART = "expected layers that treat each image by itself in FILE, got "
 
 
+def called(inner: dict[str, Any], times: int, values: int) -> dict[str, Any]:
+    """A network that calls `inner`, a layer or a network, on images of one pixel, again and again."""
+    name, first = (
+        inner["config"]["name"],
+        int("layers" in inner["config"]),
+    )  # the call that made a network is the one at 0
+    nodes = [[["image", 0, 0, {}]], *([[name, first + number, 0, {}]] for number in range(times - 1))]
+    pool = layer("pool", "GlobalMaxPooling2D", [])
+    pool["inbound_nodes"] = [[[name, first + times - 1, 0, {}]]]
+    image = layer("image", "InputLayer", [], batch_input_shape=[None, 1, 1, values])
+    again, scores = {**inner, "name": name, "inbound_nodes": nodes}, layer("d", "Dense", ["pool"], units=3)
+    return network([image, again, pool, scores])
+
+
+@model("expected at most 16,384 inputs of layers in FILE, got 200,202")
+def inputs_in_a_network_that_is_called_again_and_again(path: Path) -> None:
+    image = layer("pixel", "InputLayer", [], batch_input_shape=[None, 1, 1, 3])
+    write(path, called(network([image, layer("add", "Add", ["pixel"] * 1000)], "inner"), 200, 3))
+
+
+@model("expected at most 4,194,304 settings of layers in FILE, got ")
+def constants_that_are_made_at_each_call(path: Path) -> None:
+    write(path, called(layer("scaled", "Rescaling", [], scale=[0.5] * 10_000, offset=0.0), 1000, 10_000))
+
+
 @model("expected at most")
 def many_images_that_say_they_are_one(path: Path) -> None:
     config = chain(("UpSampling2D", {"size": [2000, 2000]}))
@@ -357,6 +382,26 @@ def million_names_of_weights(path: Path) -> None:
     with h5py.File(path, "w", libver="latest") as file:
         file.attrs["model_config"] = json.dumps(chain(("Dense", {"units": 5})))
         file.create_group("model_weights/layer_1").attrs["weight_names"] = np.full(2 * 10**6, b"kernel")
+
+
+@model("expected FILE to be readable in 10 seconds and 1,073,741,824 bytes of memory, got 'CPU time limit exceeded'")
+def text_of_no_length_over_which_hdf5_loops(path: Path) -> None:
+    """HDF5 walks over objects in a heap by their lengths: the first is said to be free room, of none."""
+    write(path, chain())
+    stored = bytearray(path.read_bytes())
+    first = stored.index(b"GCOL") + 16
+    stored[first : first + 16] = bytes(16)
+    path.write_bytes(stored)
+
+
+@model("expected FILE to be readable, got damage: ")
+def free_room_that_leads_to_itself(path: Path) -> None:
+    """HDF5 takes memory for each piece of free room in a heap of names, and for the next that it leads to."""
+    write(path, chain())
+    stored = bytearray(path.read_bytes())
+    free, names = struct.unpack_from("<QQ", stored, stored.index(b"HEAP") + 16)
+    struct.pack_into("<QQ", stored, names + free, free, 16)
+    path.write_bytes(stored)
 
 
 @model("expected finite weights in FILE, got NaN or infinity in layer 'layer/1'")
@@ -544,14 +589,14 @@ def main(folder: Path) -> None:
 
     load_model(folder / "model.good.h5")
     for path in sorted(folder.iterdir(), key=str):
-        start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        start, before = sum(os.times()[:4]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         said = ""
         try:
             load_model(path) if path.name.startswith("model.") else H5Split(path, Scaling(1.0), "data.clean_test")
         except FinepruneError as error:
             said = str(error).replace(str(path), "FILE")
         taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        print(json.dumps([path.name, said, time.monotonic() - start, taken / 1024]), flush=True)
+        print(json.dumps([path.name, said, sum(os.times()[:4]) - start, taken / 1024]), flush=True)
     vetting = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(json.dumps(["vetting", "", 0, vetting]))
 
