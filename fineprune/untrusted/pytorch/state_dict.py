@@ -61,7 +61,7 @@ class StateDict:
             )
         return classes
 
-    def model(self) -> NoReturn:
+    def model(self, shape: object = None) -> NoReturn:
         """Raise ModelError: a network cannot be told from its tensors."""
         raise ModelError(
             f"expected a whole network in {self._path}, got a state dict of PyTorch's: give it as badnet.weights, and "
