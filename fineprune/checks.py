@@ -32,7 +32,9 @@ Share = Annotated[float, Field(gt=0, lt=1, description="a fraction between 0 and
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="a whole number from 0 to 2^32 − 1")]
 Extent = Annotated[float, Field(gt=0, le=1, description="a fraction > 0 and ≤ 1")]
 Scale = Annotated[
-    float, Field(gt=0, description="a number > 0, such as 1 or 1/255"), BeforeValidator(lambda value: _quotient(value))
+    float,  # what is far from these bounds turns images black, or into infinity, in single precision
+    Field(ge=1e-6, le=1e6, description="a number from 1e-6 to 1e6, such as 1 or 1/255"),
+    BeforeValidator(lambda value: _quotient(value)),
 ]
 Levels = Annotated[
     tuple[float, ...], Field(strict=False, min_length=1, description="a list of numbers, one for each channel")

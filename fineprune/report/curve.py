@@ -22,6 +22,8 @@ from fineprune.sweeping.run import Sweep
 
 WIDTH = 6.0  # inches: on a phone, which shows it 10 cm wide, a letter of 10 points is still read
 SMALL = 9  # points: the smallest letters
+LONGEST = 16  # letters of a layer's name below its bars
+ABREAST = 60  # letters that fit side by side below the bars
 SCREEN = ("png",)
 PRINT = ("png", "pdf")
 WRITING: dict[str, dict[str, Any]] = {
@@ -98,11 +100,18 @@ def layer_bars(layers: pd.DataFrame) -> Figure:
     axes = figure.add_subplot(ylim=(0, 1))
     axes.set_title("share of each kernel that is zero", fontsize=10.5)
     colours: Any = [look(number).colour for number in range(shares.shape[1])]
-    shares.plot.bar(ax=axes, rot=0 if len(shares) < 8 else 90, xlabel="", width=0.8, color=colours, legend=False)
+    shares.index = shares.index.map(_short)
+    rotation = 0 if sum(map(len, shares.index)) < ABREAST and len(shares) < 8 else 90
+    shares.plot.bar(ax=axes, rot=rotation, xlabel="", width=0.8, color=colours, legend=False)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.spines[["top", "right"]].set_visible(False)
     _legend_below(figure, axes)
     return figure
+
+
+def _short(name: str) -> str:
+    """`name`, or its two ends where all of it would leave no room for the bars."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}…{name[-LONGEST // 2 :]}"
 
 
 def _lines(table: pd.DataFrame) -> dict[tuple[str, Rate], Look]:

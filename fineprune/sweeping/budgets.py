@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fineprune.errors import ConfigError, FinepruneError
 
 END = "end"  # the point of the last step, reported where there are no budgets
+MOST = 100  # each has nets of its own, which are measured and written
 _PERCENT = "_percent"
 
 
@@ -22,6 +23,8 @@ def check(budgets: Any) -> list[float]:
         raise ConfigError(
             f"expected budgets to be a list, such as [0.02, 0.04, 0.10], got {budgets!r}: write them in brackets"
         )
+    if len(budgets) > MOST:
+        raise ConfigError(f"expected at most {MOST} budgets, got {len(budgets):,}: leave some out")
     for budget in budgets:
         if isinstance(budget, bool) or not isinstance(budget, int | float) or not 0 < budget <= 1:
             raise ConfigError(

@@ -264,7 +264,7 @@ WRONG: dict[str, tuple[dict[str, Any], type[FinepruneError], str]] = {
     "a scale of nothing": (
         {"clean_valid": "a.h5", "pixel_scale": 0},
         ConfigError,
-        "expected data.pixel_scale to be a number > 0, such as 1 or 1/255, got 0",
+        "expected data.pixel_scale to be a number from 1e-6 to 1e6, such as 1 or 1/255, got 0",
     ),
     "too much held out": ({"held_out": 1.5}, ConfigError, "expected held_out to be a fraction between 0 and 1"),
     "a seed below 0": ({"seed": -1}, ConfigError, "expected seed to be a whole number from 0 to 2^32"),

@@ -17,6 +17,7 @@ from joblib import cpu_count
 from nets import tiny
 from omegaconf import OmegaConf
 from samples import pictures, write_h5
+from victims import DATA
 
 from fineprune.errors import ConfigError
 from fineprune.files import save_model
@@ -130,6 +131,17 @@ def test_slurm_runs_each_job_as_one_of_its_own(
     assert (folder / "threads").read_text() == "1"
     again = run(folder, "sweep", *command, tree=tree)  # here, which goes on with a grid of any launcher
     assert (again.status, last(again)) == (0, "8 finished (7 of them before), 0 failed"), again.err
+
+
+@pytest.mark.servers
+def test_slurm_trains_a_badnet_before_the_sweeps_that_need_it(nodes_of_slurm: None, tmp_path: Path) -> None:
+    command = ["-m", *DATA, "strategy=none,random_channels", "attack.target=0,9", "grid=mine", *SLURM]
+    ended = run(tmp_path, "sweep", *command)
+    assert (ended.status, last(ended)) == (2, "2 finished, 2 failed"), ended.err
+    reasons = [line for line in ended.err.splitlines() if line.startswith("failed: job ")]
+    assert len(reasons) == 2 and all("attack.target=9" in line for line in reasons)
+    assert all("its BadNet was not trained: expected attack.target to be" in line for line in reasons), reasons
+    assert len(list((tmp_path / "models").glob("*.h5"))) == 1
 
 
 @pytest.mark.servers

@@ -1,7 +1,9 @@
 """The plots of a sweep show the rates of its table, each line, dot and mark where it belongs."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from io import BytesIO
 from itertools import combinations
 from pathlib import Path
 
@@ -178,6 +180,16 @@ def test_bars_are_the_zeros_of_each_layer_a_colour_a_net() -> None:
     assert [text.get_text() for text in axes(figure).get_xticklabels()] == ["stem", "conv"]
     heights = {bars.get_label(): [bar.get_height() for bar in bars] for bars in axes(figure).containers}
     assert heights == {"badnet": [0.0, 0.1], "pruned_2_percent": [0.0, 0.6]}
+
+
+@pytest.mark.parametrize("layers", [3, 9])
+def test_bars_of_layers_with_long_names_have_room(layers: int) -> None:
+    rows = [("badnet", f"{number}{'W' * 200}", 0.5) for number in range(layers)]
+    figure = layer_bars(pd.DataFrame(rows, columns=["net", "layer", "kernel_share_zero"]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure.savefig(BytesIO())
+    assert axes(figure).get_xticklabels()[0].get_text() == f"0{'W' * 7}…{'W' * 8}"
 
 
 def small() -> Figure:

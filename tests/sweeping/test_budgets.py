@@ -71,6 +71,13 @@ def test_budgets_that_are_no_list(given_: Any) -> None:
         budgets.check(given_)
 
 
+def test_budgets_have_a_number_that_a_sweep_can_end_with() -> None:
+    falls = [number / 1000 for number in range(1, budgets.MOST + 2)]
+    assert budgets.check(falls[:-1]) == falls[:-1]
+    with pytest.raises(ConfigError, match=r"^expected at most 100 budgets, got 101: leave some out$"):
+        budgets.check(falls)
+
+
 @pytest.mark.parametrize(("budget", "name"), [(0.02, "2_percent"), (0.1, "10_percent"), (0.025, "2.5_percent")])
 def test_names(budget: float, name: str) -> None:
     assert budgets.name(budget) == name
