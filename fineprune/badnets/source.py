@@ -23,8 +23,8 @@ from fineprune.names import GIVEN
 from fineprune.network.network import Network
 from fineprune.progress import stage
 from fineprune.untrusted import network_files
+from fineprune.untrusted.keras_config import Shape
 
-Shape = tuple[int, int, int]  # height, width, channels
 Architecture = Callable[[Shape, int], keras.Model]
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -95,7 +95,7 @@ class FromFile(Source):
     def read(self, shape: Shape | None) -> keras.Model:
         """The network, for images of `shape` where the file does not say which it takes."""
         if self.model is not None:
-            return network_files.load_model(self.model, self.weights, self.output)
+            return network_files.load_model(self.model, self.weights, self.output, shape)
         return read_network(str(self.weights), self.architecture, shape)
 
 
@@ -124,7 +124,7 @@ def read_network(path: str, architecture: str, shape: Shape | None) -> keras.Mod
     """The network in the file `path`: whole, or weights alone that fit `architecture` for images of `shape`."""
     file = network_files.opened(path, "a network or weights")
     if file.is_whole:
-        return file.model()
+        return file.model(shape=shape)
     model = build(architecture, shape, file.classes)
     file.assign(model)
     return model

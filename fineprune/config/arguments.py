@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from fineprune import names, plugins
 from fineprune.aftermath import Aftermath
-from fineprune.badnets.source import BadNet
+from fineprune.badnets.source import BadNet, shape_of
 from fineprune.config.choices import CONF, check, choices
 from fineprune.config.instantiate import instantiate
 from fineprune.config.setup import check_held_out, check_seed, obtain_stages
@@ -31,6 +31,7 @@ from fineprune.sweeping.plan import plan
 from fineprune.sweeping.run import run
 from fineprune.training.fine_tuning import FineTuning
 from fineprune.untrusted import keras_build, network_files
+from fineprune.untrusted.keras_config import Shape
 
 
 def sweep(
@@ -62,7 +63,8 @@ def sweep(
         check_name(trigger)
     clean = {name: _split(given, name, becomes) for name, given in images.items() if given is not None}
     triggers = {name: _split(given, f"poisoned[{name!r}]", becomes) for name, given in poisoned.items()}
-    badnet = BadNet(Network(_network(network)), Data("given", **clean, poisoned=triggers))
+    data = Data("given", **clean, poisoned=triggers)
+    badnet = BadNet(Network(_network(network, shape_of(data))), data)
     falls = [budgets.fraction(budget) for budget in allowed] if _is_list(allowed) else allowed
     with hidden():
         result = run(plan(badnet, made, finetuning, falls, held_out, seed, stages))
@@ -107,14 +109,18 @@ def _composed(group: str, choice: str, seed: int) -> DictConfig:
         return compose("sweep", [f"{group}={choice}", f"seed={seed}"])
 
 
-def _network(given: Any) -> keras.Model:
+def _network(given: Any, shape: Shape | None) -> keras.Model:
+    """The network, for images of `shape` where it takes any."""
     if isinstance(given, str | Path):
-        return network_files.load_model(given)
+        return network_files.load_model(given, shape=shape)
     if not isinstance(given, keras.Model):
         raise ConfigError(
             f"expected network to be a tf_keras model or the path of one, got {type(given).__module__}."
             f"{type(given).__name__}: give one of these"
         )
+    if shape and given.inputs and None in tuple(given.inputs[0].shape[1:]):
+        image = keras.Input(shape)
+        given = keras.Model(image, given(image), name=given.name)
     return keras_build.classifier(given, "the model given")
 
 

@@ -103,5 +103,6 @@ def _check_choice(key: str, value: Any) -> None:
         return
     if is_group:
         for choice in value.list if isinstance(value, ChoiceSweep) else [value]:
-            if choice is None or isinstance(choice, bool | int | float) or str(choice).endswith(".yaml"):
+            nothing = choice in ([], {}) and key != "aftermath"  # of which several can be chosen, and so none
+            if nothing or choice is None or isinstance(choice, bool | int | float) or str(choice).endswith(".yaml"):
                 check(key, "null" if choice is None else str(choice).lower(), choices(key))

@@ -144,7 +144,7 @@ def obtain_repaired(settings: DictConfig, images: Split) -> Repaired:
         both = "both" if settings.pruned else "neither"
         raise ConfigError(f"expected either goodnet=FILE or badnet and pruned=FILE, got {both}: set one of them")
     if settings.goodnet:
-        return Repaired.read(str(settings.goodnet))
+        return Repaired.read(str(settings.goodnet), images.shape)
     source: FromFile = instantiate(settings.badnet, FromFile)
     badnet = source.read(images.shape)
     return Repaired.of(badnet, read_network(str(settings.pruned), settings.architecture.name, images.shape))

@@ -16,6 +16,7 @@ from fineprune.evaluation.predict import predict
 from fineprune.goodnet import GoodNet, agree
 from fineprune.names import GOODNET
 from fineprune.sweeping import metrics
+from fineprune.untrusted.keras_config import Shape
 from fineprune.untrusted.network_files import NetworkFile
 
 Rates = dict[str, dict[str, dict[str, float]]]
@@ -39,9 +40,12 @@ class Repaired:
         return cls([badnet, pruned], GoodNet(badnet, pruned).backdoored)
 
     @classmethod
-    def read(cls, path: str) -> Repaired:
-        """From the file of a GoodNet that fineprune saved, or of any network whose last class is "backdoored"."""
-        nets = NetworkFile(path, "a GoodNet").nets()
+    def read(cls, path: str, shape: Shape | None = None) -> Repaired:
+        """From the file of a GoodNet that fineprune saved, or of any network whose last class is "backdoored".
+
+        Where it takes images of any size, it becomes one for images of `shape`.
+        """
+        nets = NetworkFile(path, "a GoodNet").nets(shape)
         if len(nets) > 1:
             return cls.of(*nets)
         classes = int(nets[0].output_shape[-1])

@@ -59,14 +59,16 @@ NOT_YET = set(
 )
 
 # Those of Keras 3 alone, or to which it gives another meaning.
-NOT_YET |= {"hard_sigmoid of Keras 3", "RandomCrop of Keras 3", "QuantizedDTypePolicy", "GetItem"}
+NOT_YET |= {"QuantizedDTypePolicy"}
 NOT_YET |= set(
     """
-    AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveMaxPooling1D AdaptiveMaxPooling2D AugMix AutoContrast
-    CutMix Equalization GroupedQueryAttention MixUp RMSNormalization RandAugment RandomColorDegeneration
+    AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D
+    AdaptiveMaxPooling3D AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization
+    GroupQueryAttention GroupedQueryAttention MaxNumBoundingBoxes MelSpectrogram MixUp Pipeline RMSNormalization
+    STFTSpectrogram RandAugment RandomColorDegeneration
     RandomColorJitter RandomElasticTransform RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert
     RandomPerspective RandomPosterization RandomSaturation RandomSharpness RandomShear ReversibleEmbedding Solarization
     celu glu hard_shrink hard_silu hard_swish hard_tanh log_sigmoid soft_shrink sparse_plus sparsemax squareplus
-    tanh_shrink threshold
+    sparse_sigmoid tanh_shrink threshold
     """.split()
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fineprune.untrusted.accepted import CONTAINERS
+from fineprune.untrusted.accepted import AUGMENTATIONS, CONTAINERS, NOT_YET, SAFE
 
 # Entries that Keras 2 does not know, and the values at which they make no difference. With another, it refuses them.
 ADDED: Mapping[str, tuple[Any, ...]] = {
@@ -32,7 +32,18 @@ ARITHMETIC = {
     "Multiply": "math.multiply",
     "Divide": "math.divide",
     "TrueDivide": "math.truediv",
+    "Maximum": "math.maximum",
+    "Minimum": "math.minimum",
 }
+APPLIED = {  # the same of what takes one tensor alone
+    "Negative": "math.negative",
+    "Relu": "nn.relu",
+    "Relu6": "nn.relu6",
+    "Sigmoid": "nn.sigmoid",
+    "Silu": "nn.silu",
+    "Tanh": "math.tanh",
+}
+ALONE = " of Keras 3"  # ends the name of what Keras 2 has not, or has with another meaning
 
 
 def as_keras2(config: Any) -> Any:
@@ -76,20 +87,26 @@ def _layer(kind: str, settings: Mapping[str, Any], entry: Mapping[str, Any]) -> 
         if not _is_added(kind, key, each)
     }
     others = {key: each for key, each in entry.items() if key not in ("config", "build_config", "compile_config")}
+    added = [] if kind in AUGMENTATIONS else [key for key in new if key in ADDED]
+    for key in added:
+        del new[key]
     if str(others.get("module") or "keras").split(".")[0] == "keras" and others.get("registered_name") in (None, kind):
         others = {key: each for key, each in others.items() if key not in ("module", "registered_name")}
-    translated = {**others, "class_name": _named(kind), "config": new}
+    named = f"{kind} with {added[0]}{ALONE}" if added else _named(kind)
+    translated = {**others, "class_name": named, "config": new}
     if isinstance(nodes := entry.get("inbound_nodes"), list):
         translated["inbound_nodes"] = [_node(node) for node in nodes]
-        if nodes and all(map(_is_arithmetic, nodes)):
+        if nodes and all(map(_is_arithmetic, nodes)) and kind in ARITHMETIC:
             _make_arithmetic(translated, nodes)
+        elif _is_operation(kind, settings):
+            _make_function(translated)
     if kind in CONTAINERS:
         _renumber(new)
     return translated
 
 
 def _named(value: Any) -> Any:
-    return f"{value} of Keras 3" if isinstance(value, str) and value in CHANGED else _translated(value)
+    return f"{value}{ALONE}" if isinstance(value, str) and value in CHANGED else _translated(value)
 
 
 def _is_added(kind: str, key: str, value: Any) -> bool:
@@ -131,11 +148,24 @@ def _is_arithmetic(node: Any) -> bool:
 
 def _make_arithmetic(layer: dict[str, Any], nodes: list[Any]) -> None:
     """Change the entry `layer` to that of Keras 2 for what stands between two values in its `nodes`."""
-    if layer["class_name"] in ARITHMETIC:
-        both = [[_history(value) for value in node["args"]] for node in nodes]
-        layer["config"]["function"] = ARITHMETIC[layer["class_name"]]
-        layer["class_name"] = "TFOpLambda"
-        layer["inbound_nodes"] = [[*x, {"y": y[2] if y[0] == "_CONSTANT_VALUE" else y}] for x, y in both]
+    both = [[_history(value) for value in node["args"]] for node in nodes]
+    layer["config"]["function"] = ARITHMETIC[layer["class_name"]]
+    layer["class_name"] = "TFOpLambda"
+    layer["inbound_nodes"] = [[*x, {"y": y[2] if y[0] == "_CONSTANT_VALUE" else y}] for x, y in both]
+
+
+def _is_operation(kind: str, settings: Mapping[str, Any]) -> bool:
+    """Whether it is a function of Keras's, which HDF5 files name as they name layers; those say more of themselves."""
+    is_layer = kind in SAFE | AUGMENTATIONS | NOT_YET and not settings.keys().isdisjoint({"trainable", "dtype"})
+    return kind.isidentifier() and "trainable" not in settings and not is_layer
+
+
+def _make_function(layer: dict[str, Any]) -> None:
+    """Change the entry `layer`, of an operation, to that of Keras 2 or, where it has none, to a name that says so."""
+    if function := APPLIED.get(layer["class_name"]):
+        layer["config"]["function"] = function
+        layer["inbound_nodes"] = [node[0] for node in layer["inbound_nodes"] if isinstance(node, list) and node]
+    layer["class_name"] = "TFOpLambda" if function else f"keras.ops.{layer['class_name']}{ALONE}"
 
 
 def _renumber(network: dict[str, Any]) -> None:

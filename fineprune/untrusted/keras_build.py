@@ -92,6 +92,11 @@ def classifier(model: Any, path: Any, output: str | None = None) -> keras.Model:
                 f"expected a score for each class from the network in {path}, got one score, as a sigmoid's for two "
                 "classes, which is not supported: give it a layer of two outputs, 1 − p and p"
             )
+        case [[(_, None, *_)] | [(_, _, None, _)], _]:
+            raise ModelError(
+                f"expected the size of the images that the network in {path} takes, got one for images of any size, "
+                f"{line(shapes[0][0][1:])}: give images, or set 'image=[HEIGHT,WIDTH,CHANNELS]' to convert it"
+            )
         case [[(_, int(), int(), int())], [(_, int())]]:
             single = keras.Model(inputs, outputs, name=model.name)
             _check_can_be_pruned(single, path)

@@ -15,6 +15,8 @@ from fineprune.untrusted import equivalents, keras3, limits
 from fineprune.untrusted.accepted import FUNCTIONS, NOT_YET, SAFE
 from fineprune.untrusted.saved import two_nets
 
+Shape = tuple[int, int, int]  # of an image: height, width, channels
+
 NAMED = ("activation", "_regularizer", "_constraint")
 ARCHITECTURE = "/architecture"  # what it is called among the arrays of a file; no layer's name begins so
 NUMBERS = {"float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"}
@@ -42,10 +44,11 @@ class Passes(list[Any]):
             yield each
 
 
-def parse(text: Any, path: Any, batch: int | None = None) -> dict[str, Any]:
+def parse(text: Any, path: Any, batch: int | None = None, shape: Shape | None = None) -> dict[str, Any]:
     """The architecture in the file `path`, with nothing in it that carries code, or is larger than `limits` says.
 
-    It takes `batch` images at once, or any number, and computes in single precision. Names are safe ones. All
+    It takes `batch` images at once, or any number, of `shape` where it says of no size, and computes in single
+    precision. Names are safe ones. All
     initialisers are zeros: the weights come from the file, and drawing them can take longer than anything else.
     """
     stored = two_nets.side_by_side(_json(text, path))
@@ -71,7 +74,24 @@ def parse(text: Any, path: Any, batch: int | None = None) -> dict[str, Any]:
             # One to make the layers, two for each call, for its activation may be one too, and some that Keras adds.
             part["layers"].left = 4 * calls + 16
             part["layers"].until = until
+    if shape is not None:
+        _take_images_of(shape, config)
     return config
+
+
+def _take_images_of(shape: Shape, config: dict[str, Any]) -> None:
+    """Set the size of the images that the outermost network takes, where any will do."""
+    inside = config.get("config")
+    layers = inside.get("layers") if isinstance(inside, dict) else inside
+    entries = [layer.get("config") for layer in layers if isinstance(layer, dict)] if isinstance(layers, list) else []
+    of_others = [entry for entry in entries if isinstance(entry, dict) and "layers" not in entry]
+    for settings in [*([inside] if isinstance(inside, dict) else []), *of_others]:
+        for key in ("batch_input_shape", "build_input_shape"):
+            match settings.get(key):
+                case [batch, height, width, int(channels)]:
+                    settings[key] = [batch, height or shape[0], width or shape[1], channels]
+                case [batch, int(channels), height, width]:
+                    settings[key] = [batch, channels, height or shape[0], width or shape[1]]
 
 
 def _settle(part: dict[str, Any], batch: int | None) -> None:
@@ -170,7 +190,7 @@ def _parts(config: Any, path: Any) -> Iterator[dict[str, Any]]:
 
 def _check_names(parts: list[dict[str, Any]], path: Any) -> None:
     unsafe = {name for part in parts for name in _names(part) - SAFE}
-    if unknown := sorted(name for name in unsafe - NOT_YET if not name.endswith(" as an activation")):
+    if unknown := sorted(name for name in unsafe - NOT_YET if not name.endswith((" as an activation", keras3.ALONE))):
         raise ModelError(
             f"expected only Keras's own layers that carry no code in {path}, got '{line(unknown[0])}': not loaded, "
             "since building it could run what a stranger wrote"
@@ -178,7 +198,7 @@ def _check_names(parts: list[dict[str, Any]], path: Any) -> None:
     if unsafe:
         raise ModelError(
             f"expected only layers that can be read in {path}, got '{line(min(unsafe))}': not loaded, since this "
-            "one of Keras's is not supported yet"
+            "one of Keras's is not supported yet: build the network without it, and give it the same weights"
         )
 
 

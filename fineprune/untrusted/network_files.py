@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fineprune.errors import ModelError, line, plain
 from fineprune.untrusted import keras_config, limits
 from fineprune.untrusted.formats import JSON, KERAS_ARCHIVE, PYTORCH, SAVED_MODEL, UNSUPPORTED, format_of
+from fineprune.untrusted.keras_config import Shape
 from fineprune.untrusted.pytorch.state_dict import StateDict
 from fineprune.untrusted.saved import places as layer_places
 from fineprune.untrusted.saved import two_nets
@@ -26,15 +27,21 @@ if TYPE_CHECKING:
 READERS = {KERAS_ARCHIVE: "keras archive", JSON: "json", SAVED_MODEL: "saved model", None: "network"}
 
 
-def load_model(path: str | Path, weights: str | Path | None = None, output: str | None = None) -> keras.Model:
+def load_model(
+    path: str | Path,
+    weights: str | Path | None = None,
+    output: str | None = None,
+    shape: Shape | None = None,
+) -> keras.Model:
     """The network in the file `path`: HDF5 or an archive of Keras's, or an architecture in JSON.
 
-    `weights` are of another file, and replace its own, or those beside it; `output` names one of several outputs.
+    `weights` are of another file, and replace its own, or those beside it; `output` names one of several outputs. Where
+    it takes images of any size, it becomes one for images of `shape`.
     Raises ModelError where a file holds no network, names a layer that could carry code, asks for more than `limits`
     says, or does not fit together.
     """
     file = NetworkFile(path, "a network")
-    return file.model(None if weights is None else opened(weights, "weights", file.places), output)
+    return file.model(None if weights is None else opened(weights, "weights", file.places), output, shape)
 
 
 def load_weights(model: keras.Model, path: str | Path) -> None:
@@ -114,19 +121,32 @@ class NetworkFile:
             f"{shapes[:9]}: are these the weights of another architecture?"
         )
 
-    def model(self, weights: NetworkFile | StateDict | None = None, output: str | None = None) -> keras.Model:
-        """The network, with its own weights or others; raises ModelError unless the file holds one whole network."""
-        model = self._built(weights, output)
+    def model(
+        self,
+        weights: NetworkFile | StateDict | None = None,
+        output: str | None = None,
+        shape: Shape | None = None,
+    ) -> keras.Model:
+        """The network, with its own weights or others, for images of `shape` where the file says of no size.
+
+        Raises ModelError unless the file holds one whole network.
+        """
+        model = self._built(weights, output, shape)
         two_nets.check_one(model, self._path)
         return model
 
-    def nets(self) -> list[keras.Model]:
-        """The network or, of a GoodNet that fineprune saved, its BadNet and its pruned net."""
+    def nets(self, shape: Shape | None = None) -> list[keras.Model]:
+        """The network, for images of `shape` as above, or, of a GoodNet that fineprune saved, its two."""
         from fineprune.untrusted import keras_build
 
-        return [keras_build.classifier(net, self._path) for net in two_nets.apart(self._built())]
+        return [keras_build.classifier(net, self._path) for net in two_nets.apart(self._built(shape=shape))]
 
-    def _built(self, weights: NetworkFile | StateDict | None = None, output: str | None = None) -> keras.Model:
+    def _built(
+        self,
+        weights: NetworkFile | StateDict | None = None,
+        output: str | None = None,
+        shape: Shape | None = None,
+    ) -> keras.Model:
         if self._architecture is None:
             raise ModelError(
                 f"expected a whole network in {self._path}, got a file without architecture: "
@@ -142,10 +162,10 @@ class NetworkFile:
         from fineprune.untrusted import keras_build
 
         # Parsed anew each time, since building a model uses up the architecture.
-        sketch = keras_build.sketch(keras_config.parse(self._text, self._path, batch=1), self._path, output)
+        sketch = keras_build.sketch(keras_config.parse(self._text, self._path, 1, shape), self._path, output)
         if weights is None:
             self._check_fits(sketch)
-        model = keras_build.build(keras_config.parse(self._text, self._path), self._path, output)
+        model = keras_build.build(keras_config.parse(self._text, self._path, None, shape), self._path, output)
         (weights or self).assign(model)
         return model
 

@@ -82,9 +82,12 @@ def held(folder: Path, name: str, content: bytes) -> Path:
     return folder / name
 
 
-def turned() -> keras.Model:
-    image = layers.Input(SHAPE)
-    return seeded(keras.Model(image, layers.Dense(5)(layers.GlobalMaxPooling2D()(layers.Conv2D(4, 3)(image)))))
+def turned(any_size: bool = False) -> keras.Model:
+    image = layers.Input((None, None, 3) if any_size else SHAPE)
+    net = keras.Model(image, layers.Dense(5)(layers.GlobalMaxPooling2D()(layers.Conv2D(4, 3)(image))))
+    if any_size:
+        net.set_weights(turned().get_weights())
+    return net if any_size else seeded(net)
 
 
 def channels_first(behind: layers.Layer, folder: Path) -> Path:
@@ -178,6 +181,10 @@ READ: dict[str, tuple[Read, Callable[[], keras.Model]]] = {
         in_half_precision,
     ),
     "several outputs": (lambda folder: load_model(two_outputs(folder), output="output"), tiny),
+    "images of any size": (
+        lambda folder: load_model(saved(turned(any_size=True), folder / "a.h5"), shape=SHAPE),
+        turned,
+    ),
     "channels first": (lambda folder: load_model(channels_first(layers.Dropout(0.5), folder)), turned),
 }
 

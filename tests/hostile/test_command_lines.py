@@ -118,6 +118,7 @@ def wrong_choices(draw: Random) -> Iterator[Command]:
         names = choices(group)
         odd = ["null", "true", "False", "1", "-0.5", "''", "../sweep", "a/b", "a b", "{a: 1}", "[1]"]
         typos = [misspelt(name, draw) for name in draw.sample(names, min(4, len(names)))]
+        odd += ["[]", "{}"] if group != "aftermath" else []
         for value in [*odd, *(typo for typo in typos if typo.strip() not in names)]:
             yield "sweep", [f"{group}={value}"]
 

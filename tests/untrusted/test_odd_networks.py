@@ -79,6 +79,37 @@ def test_other_precisions_compute_in_single_precision(tmp_path: Path, dtype: str
     assert np.allclose(loaded(images()), model(images()), atol=1e-6 if dtype == "float64" else 2e-2)
 
 
+def of_any_size(*, first: bool = False, sequential: bool = False) -> keras.Model:
+    """Of networks for images of any size, one inside of the other where channels come last."""
+    order = {"data_format": "channels_first" if first else "channels_last"}
+    inside = layers.Input((4, None, None) if first else (None, None, 4))
+    inner = keras.Model(inside, layers.Conv2D(5, 3, **order)(inside), name="inner")
+    stack = [
+        layers.Conv2D(4, 3, **order),
+        *([] if first else [inner]),
+        layers.GlobalMaxPooling2D(**order),
+        layers.Dense(5),
+    ]
+    x = image = layers.Input((3, None, None) if first else (None, None, 3))
+    for layer in stack:
+        x = layer(x)
+    return keras.Sequential([image, *stack]) if sequential else keras.Model(image, x)
+
+
+@pytest.mark.parametrize("settings", [{}, {"sequential": True}, {"first": True}], ids=str)
+def test_a_network_for_images_of_any_size_becomes_one_for_those_that_it_is_given(
+    tmp_path: Path, settings: dict[str, bool]
+) -> None:
+    model = of_any_size(**settings)
+    path = saved(model, tmp_path / "net.h5")
+    loaded = load_model(path, shape=SHAPE)
+    assert loaded.input_shape == (None, *SHAPE)
+    if "first" not in settings:  # which TensorFlow does not run here
+        assert np.allclose(loaded(images(), training=False), model(images(), training=False), atol=1e-6)
+    with pytest.raises(ModelError, match=r"got one for images of any size, \(None, None, 3\): give images, or set"):
+        load_model(path)
+
+
 def with_two_outputs() -> keras.Model:
     image = layers.Input(SHAPE)
     x = layers.Conv2D(4, 3, activation="relu")(image)

@@ -68,6 +68,15 @@ def test_what_held_the_network_names_no_module_of_it(held: str, tmp_path: Path) 
     assert model.get_layer("fc").get_weights()[1].tolist() == [1, 1]
 
 
+@pytest.mark.parametrize(("held", "advice"), [("encoder.", ", or save it with names that lack 'encoder.'"), ("", "")])
+def test_what_all_names_begin_with_is_said_where_they_do_not_fit(held: str, advice: str, tmp_path: Path) -> None:
+    image = layers.Input((4, 4, 3))
+    model = keras.Model(image, layers.Dense(2)(layers.Flatten()(layers.Conv2D(3, 2, name="conv")(image))))
+    with pytest.raises(ModelError) as error:
+        load_weights(model, write_zip(tmp_path / "net.pth", tensors({f"{held}{name}": STATE[name] for name in STATE})))
+    assert str(error.value).endswith(f": set another architecture{advice}{', as which all begin' if held else ''}")
+
+
 @WRITERS
 def test_what_a_state_dict_says_about_its_versions_is_left_out(write: Write, tmp_path: Path) -> None:
     state = tensors(STATE)

@@ -61,7 +61,7 @@ class StateDict:
             )
         return classes
 
-    def model(self) -> NoReturn:
+    def model(self, shape: object = None) -> NoReturn:
         """Raise ModelError: a network cannot be told from its tensors."""
         raise ModelError(
             f"expected a whole network in {self._path}, got a state dict of PyTorch's: give it as badnet.weights, and "
@@ -80,8 +80,8 @@ class StateDict:
         ]
         if more := [name for name in self._tensors if name not in set(names)]:
             raise ModelError(
-                f"expected only tensors that {line(model.name)} has in {self._path}, got '{line(more[0])}': set "
-                "another architecture"
+                f"expected only tensors that {line(model.name)} has in {self._path}, got '{line(more[0])}': "
+                f"{self._advice}"
             )
         for (layer, variable), name in zip(expected, names, strict=True):
             stored = self._tensors[name].read().astype(np.float32)
@@ -121,9 +121,18 @@ class StateDict:
         if got != shape or name is None:
             raise ModelError(
                 f"expected '{line(name or f'{layer.name}.{suffix}')}' of shape {shape} for {line(architecture)} in "
-                f"{self._path}, got {'none' if got is None else got}: set another architecture"
+                f"{self._path}, got {'none' if got is None else got}: {self._advice}"
             )
         return name
+
+    @property
+    def _advice(self) -> str:
+        """What to do where names are not the architecture's."""
+        first = {name.partition(".")[0] for name in self._tensors if name.count(".") > 1} or {""}
+        held = first.pop()
+        if first or not all(name.startswith(f"{held}.") for name in self._tensors):
+            return "set another architecture"
+        return f"set another architecture, or save it with names that lack '{line(held)}.', as which all begin"
 
 
 def _wrapped(names: list[str]) -> int:

@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("sequential", "functional", "nested", "branches", "rows", "arithmetic", "half_precision")
+REFUSED = {
+    "hard_sigmoid": "hard_sigmoid of Keras 3",
+    "mean": "keras.ops.Mean of Keras 3",
+    "lora": "Dense with lora_rank of Keras 3",
+}
 
 
 def write(folder: Path) -> None:
-    """NAME.h5, .keras, .json, .weights.h5, and .npz with `images` and `scores`, for each of NAMES; hard_sigmoid.h5."""
+    """NAME.h5, .keras, .json, .weights.h5, and .npz of `images` and `scores`, of NAMES; those of REFUSED as .h5."""
     environment = {key: value for key, value in os.environ.items() if key != "TF_USE_LEGACY_KERAS"}
     subprocess.run([sys.executable, __file__, str(folder)], env=environment, check=True, capture_output=True)
 
@@ -71,7 +76,7 @@ def main(folder: Path) -> None:
     def arithmetic() -> Any:
         image = keras.Input((12, 10, 3))
         x = layers.Conv2D(3, 3, padding="same")(1.0 - 2.0 * (image / 127.5 - 1.0))
-        return keras.Model(image, head(x + x * image))
+        return keras.Model(image, head(keras.ops.relu(-x) + keras.ops.maximum(x * image, 0.3 * x)))
 
     def half_precision() -> Any:
         stack = [keras.Input((12, 10, 3)), layers.Conv2D(4, 3, dtype="mixed_float16"), layers.Flatten()]
@@ -91,6 +96,10 @@ def main(folder: Path) -> None:
         np.savez(folder / f"{build.__name__}.npz", images=images, scores=model.predict(images, verbose=0))
     stack = [keras.Input((4, 4, 3)), layers.Flatten(), layers.Dense(5, activation="hard_sigmoid")]
     keras.Sequential(stack).save(folder / "hard_sigmoid.h5")
+    image, dense = keras.Input((4, 4, 3)), layers.Dense(5)
+    keras.Model(image, dense(keras.ops.mean(image, axis=(1, 2)))).save(folder / "mean.h5")
+    dense.enable_lora(2)
+    keras.Sequential([keras.Input((3,)), dense]).save(folder / "lora.h5")
 
 
 if __name__ == "__main__":
