@@ -48,8 +48,8 @@ def parse(text: Any, path: Any, batch: int | None = None, shape: Shape | None = 
     """The architecture in the file `path`, with nothing in it that carries code, or is larger than `limits` says.
 
     It takes `batch` images at once, or any number, of `shape` where it says of no size, and computes in single
-    precision. Names are safe ones. All
-    initialisers are zeros: the weights come from the file, and drawing them can take longer than anything else.
+    precision. Names are safe ones. All initialisers are zeros: the weights come from the file, and drawing them can
+    take longer than anything else.
     """
     stored = two_nets.side_by_side(_json(text, path))
     list(_parts(stored, path))  # not too deep for what follows
