@@ -30,8 +30,11 @@ from fineprune.strategies.rankings.channel_activation import ChannelActivation
 NAIVE = 3  # steps, the first, the last and those between; each costs the same, and the fastest is scaled to all
 LEVELS = 20  # of the share that is pruned, as BackdoorBench tries thresholds
 
+COMPILED = 300  # images: a whole batch, and a part of one
+
 Pixels = NDArray[np.float32]
 Labels = NDArray[np.int64]
+Way = Callable[[Pixels], Labels]
 
 
 @dataclass(frozen=True)
@@ -44,20 +47,20 @@ class Measured:
     labels: list[list[int]]
 
 
-def lab(model: keras.Model, images: Pixels) -> Labels:
+def lab(model: keras.Model) -> Way:
     """The published script of the CSAW-HackML lab: Keras's `predict`, which takes 32 images at a time."""
-    return _classes([model.predict(images, verbose=0)])
+    return lambda images: _classes([model.predict(images, verbose=0)])
 
 
-def art(model: keras.Model, images: Pixels) -> Labels:
+def art(model: keras.Model) -> Way:
     """The Adversarial Robustness Toolbox's TensorFlowV2Classifier: 128 images at a time, the model not compiled."""
-    return _classes(model(tf.constant(batch), training=False).numpy() for batch in _batches(images, 128))
+    return lambda images: _classes(model(tf.constant(each), training=False).numpy() for each in _batches(images, 128))
 
 
-def backdoorbench(model: keras.Model, images: Pixels) -> Labels:
+def backdoorbench(model: keras.Model) -> Way:
     """BackdoorBench's evaluation: 256 images at a time. Compiled, as PyTorch needs no compiling."""
     forward = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
-    return _classes(forward(tf.constant(batch)).numpy() for batch in _batches(images, 256))
+    return lambda images: _classes(forward(tf.constant(each)).numpy() for each in _batches(images, 256))
 
 
 def _classes(scores: Iterable[Pixels]) -> Labels:
@@ -68,14 +71,24 @@ def _batches(images: Pixels, size: int) -> Iterator[Pixels]:
     return (images[start : start + size] for start in range(0, len(images), size))
 
 
-PEERS: Mapping[str, Callable[[keras.Model, Pixels], Labels]] = {"lab": lab, "art": art, "backdoorbench": backdoorbench}
+PEERS: Mapping[str, Callable[[keras.Model], Way]] = {"lab": lab, "art": art, "backdoorbench": backdoorbench}
 
 
 def theirs(way: str, network: Network, steps: list[Step], splits: Splits) -> Measured:
-    """All images in memory, and every pruned net run on all of them from the pixels."""
-    images = np.concatenate([block for split in splits.values() for _, block in split.blocks()])
-    nets = (network.pruned(steps[row]) for row in _compared(steps))
-    times = [timed(partial(PEERS[way], net, images)) for net in nets]
+    """All images in memory, as labs and ART have them, and every pruned net run on all of them from the pixels.
+
+    Compiling is not counted: PyTorch has none, and one network may be changed from step to step.
+    """
+    images = np.empty((sum(map(len, splits.values())), *network.input_shape), np.float32)
+    start = 0
+    for split in splits.values():
+        for _, block in split.blocks():
+            images[start : (start := start + len(block))] = block
+    times = []
+    for row in _compared(steps):
+        labels_of = PEERS[way](network.pruned(steps[row]))
+        labels_of(images[:COMPILED])
+        times.append(timed(partial(labels_of, images)))
     evaluations = LEVELS if way == "backdoorbench" else 1 + len(steps)
     seconds = min(seconds for seconds, _ in times) * evaluations
     return Measured(seconds, evaluations, peak_mb(), [labels.tolist() for _, labels in times])
@@ -127,6 +140,8 @@ if __name__ == "__main__":
     parser.add_argument("--way", choices=["fineprune", *PEERS], help="this one alone, in this process")
     parser.add_argument("--result", type=Path, help="where what --way measures is written")
     settings = parser.parse_args()
+    if bool(settings.way) != bool(settings.result):
+        parser.error("expected --way and --result together, got one of them: give both, or neither")
     if settings.way:
         settings.result.write_text(json.dumps(asdict(measure(settings.way, settings.images, settings.weights))))
     else:

@@ -115,7 +115,7 @@ def _check_defaults(kind: type, constructor: Callable[..., Any], group: str) -> 
         except ValidationError:
             raise ConfigError(
                 f"expected the default of {group}.{setting.name} in {kind.__name__} to be {expected}, got "
-                f"{setting.default!r}: set {expected} there"
+                f"{setting.default!r}: set {expected} there, and annotate what may be missing with | None"
             ) from None
 
 

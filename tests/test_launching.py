@@ -62,7 +62,8 @@ def test_a_job_of_a_cluster_has_as_many_threads_as_cores(monkeypatch: pytest.Mon
         count, environment = launcher.shared(20)
         assert count == 20 and all(environment[name] == "3" for name in THREADS)
     assert SubmititSlurm(n_jobs=4).shared(20)[0] == 4
-    assert Ray(cpus_per_task=1_000).cores == 1_000
+    assert Ray(cpus_per_task=1_000).cores(5) == 1_000
+    assert Ray(n_jobs=64).cores(2) == 2
 
 
 def test_slurm_s_word_that_a_job_s_time_is_nearly_up_breaks_no_sweep() -> None:
@@ -104,13 +105,13 @@ def launched(monkeypatch: pytest.MonkeyPatch, *job_overrides: list[str]) -> list
     Noting.ran.clear()
     launcher = Noting(n_jobs=1)
     launcher.setup(hydra_context=None, task_function=None, config=None)  # type: ignore[arg-type]
-    launcher.launch(job_overrides, 0)
+    assert len(launcher.launch(job_overrides, 0)) == len(job_overrides)
     return Noting.ran
 
 
 def test_what_several_jobs_need_is_made_once_before_them(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other, alone = ["attack=a", "seed=0"], ["attack=a", "seed=1"], ["attack=b"]
-    assert launched(monkeypatch, one, alone, other) == ["for [0, 2]", "0", "1", "2"]
+    assert launched(monkeypatch, one, alone, other) == ["for [0, 2]", "1", "0", "2"]
 
 
 def test_jobs_whose_need_cannot_be_made_do_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -211,28 +211,49 @@ def _in_grid(grid: grids.Grid, job: Job, settings: DictConfig, folder: Path) -> 
         print(f"error in {title}: {reason}", file=sys.stderr)
 
 
-def _train(settings: DictConfig, jobs: Mapping[int, Sequence[str]]) -> bool:
-    """Train the BadNet that these jobs of a grid need, unless it is kept, and note and return whether it is there."""
+def _train(settings: Mapping[int, DictConfig], jobs: Mapping[int, Sequence[str]]) -> bool:
+    """Train the BadNet that these jobs of a grid need, unless it is kept, and note and return whether it is there.
+
+    It is not trained for jobs whose settings are all mistaken: they fail at once.
+    """
     grid = grids.Grid(Path(HydraConfig.get().sweep.dir))
     for number, overrides in jobs.items():
         grid.note(number, grids.WAITING, title=grid.title(number, overrides))
-    try:
-        check_no_password(settings)
-        load_tensorflow()
-        from fineprune.config import setup
+    load_tensorflow()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its sweeps will warn
+        failed = {number: wrong for number, each in settings.items() if (wrong := _mistake(each))}
+        if not (right := settings.keys() - failed.keys()):
+            return _note_failed(grid, failed)
+        try:
+            from fineprune.config import setup
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # its sweeps will warn
-            setup.obtain_badnet(settings)
-    except Exception as error:
-        reason, mistake = _reason(error)
-        for number in jobs:
-            grid.note(number, grids.FAILED, reason=f"{grids.UNTRAINED}: {reason}", mistake=mistake)
-        print(f"error: {len(jobs)} jobs have no BadNet: {reason}", file=sys.stderr)
-        return False
+            setup.obtain_badnet(settings[min(right)])
+        except Exception as error:
+            reason, mistake = _reason(error)
+            return _note_failed(grid, dict.fromkeys(jobs, (f"{grids.UNTRAINED}: {reason}", mistake)))
     for number in jobs:
         grid.note(number, grids.READY)
     return True
+
+
+def _mistake(settings: DictConfig) -> tuple[str, bool] | None:
+    """Why a job could not begin with these settings, and whether it is a mistake of the user's; None if it could."""
+    from fineprune.config import setup
+
+    try:
+        check_no_password(settings)
+        setup.build_parts(settings)
+    except Exception as error:
+        return _reason(error)
+    return None
+
+
+def _note_failed(grid: grids.Grid, failed: Mapping[int, tuple[str, bool]]) -> bool:
+    for number, (reason, mistake) in failed.items():
+        grid.note(number, grids.FAILED, reason=reason, mistake=mistake)
+    print(f"error: {len(failed)} jobs cannot begin: {next(iter(failed.values()))[0]}", file=sys.stderr)
+    return False
 
 
 def _is_trained(settings: DictConfig) -> bool:

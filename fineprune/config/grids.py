@@ -93,6 +93,8 @@ class Grid:
             entry = json.loads(line)
             seconds = entry.pop("time")
             job = jobs.setdefault(entry["job"], {})
+            if entry["state"] == STARTED:
+                job.pop("ended", None)  # where it was noted as failed before, as for want of its BadNet
             if entry["state"] not in (WAITING, READY):
                 entry["started" if entry["state"] == STARTED else "ended"] = seconds
             job |= entry

@@ -65,16 +65,9 @@ class Experiment:
 
 def build(settings: DictConfig, badnet: BadNet | None = None) -> Experiment:
     """Make what `settings` names, the cheap parts first, so that a mistake shows early; `badnet` if it is there yet."""
-    strategy, finetuning = build_method(settings)
-    tracking: Tracking = instantiate(settings.tracking, Tracking)
-    stages = obtain_stages(settings)
-    held_out = check_held_out(settings.held_out)
-    budgets.check(settings.budgets)
-    check_quiet(settings.quiet)
-    check_seed(settings.seed)  # before those of the parts, which it is unless they are set
-    shift: Shift | None = instantiate(settings.shift, Shift, or_none=True)
-    draw = Draw(**settings.draw)
-    badnet = badnet or _as_the_defender_has_it(obtain_badnet(settings), draw, shift)
+    parts = build_parts(settings)
+    strategy, finetuning, shift = parts.strategy, parts.finetuning, parts.shift
+    badnet = badnet or _as_the_defender_has_it(obtain_badnet(settings), parts.draw, shift)
     choices = HydraConfig.get().runtime.choices
     tags = {
         "strategy": names.titled(choices["strategy"], strategy.variant),
@@ -92,7 +85,33 @@ def build(settings: DictConfig, badnet: BadNet | None = None) -> Experiment:
     tags |= {names.CHANGED: " ".join(_changed(settings))}
     tags |= {"experiment": choices["experiment"]} if choices.get("experiment") else {}
     tags |= {"grid": grid} if (grid := grid_name(settings)) else {}
-    return Experiment(badnet, strategy, finetuning, stages, held_out, tracking, tags)
+    return Experiment(badnet, strategy, finetuning, parts.stages, parts.held_out, parts.tracking, tags)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an experiment is made of beside its BadNet."""
+
+    strategy: Strategy
+    finetuning: FineTuning | None
+    tracking: Tracking
+    stages: list[Aftermath]
+    held_out: float
+    draw: Draw
+    shift: Shift | None
+
+
+def build_parts(settings: DictConfig) -> Parts:
+    """Make all that `settings` names but the BadNet: it takes no time, so that a mistake shows early."""
+    strategy, finetuning = build_method(settings)
+    tracking: Tracking = instantiate(settings.tracking, Tracking)
+    stages = obtain_stages(settings)
+    held_out = check_held_out(settings.held_out)
+    budgets.check(settings.budgets)
+    check_quiet(settings.quiet)
+    check_seed(settings.seed)  # before those of the parts, which it is unless they are set
+    shift: Shift | None = instantiate(settings.shift, Shift, or_none=True)
+    return Parts(strategy, finetuning, tracking, stages, held_out, Draw(**settings.draw), shift)
 
 
 def build_method(settings: DictConfig) -> tuple[Strategy, FineTuning | None]:

@@ -55,12 +55,13 @@ class Need:
     """What several jobs of a grid may have to have first, as the BadNet that all of them prune.
 
     Those that set these groups of `settings` alike need the same one. `to_make` says of a job's settings whether it
-    has to be made at all; `make` makes it for the jobs of these numbers and overrides, and returns whether it could.
+    has to be made at all; `make` makes it for jobs, whose settings and overrides it is given by their numbers, and
+    returns whether it could.
     """
 
     settings: Sequence[str]
     to_make: Callable[[DictConfig], bool]
-    make: Callable[[DictConfig, Mapping[int, Sequence[str]]], bool]
+    make: Callable[[Mapping[int, DictConfig], Mapping[int, Sequence[str]]], bool]
 
     def of(self, overrides: Sequence[str]) -> tuple[str, ...]:
         """Those of `overrides` that decide which one it is."""
@@ -119,7 +120,8 @@ class Jobs:
         HydraConfig.instance().set_config(config)
         if not jobs or not self.need:
             return run_job(self.task_function, config, "hydra.sweep.dir", "hydra.sweep.subdir", self.hydra_context)
-        if not self.need.make(_without_hydra(config), jobs):
+        settings = {number: _without_hydra(self._settings(overrides)) for number, overrides in jobs.items()}
+        if not self.need.make(settings, jobs):
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(1)
@@ -177,18 +179,18 @@ class SideBySide(Launcher):
         What several of them need is made before; where it cannot be, they do not begin.
         """
         jobs = Jobs(*self._common, self.need, Singleton.get_state())
-        waves = self.waves(*jobs.tasks(dict(enumerate(job_overrides, initial_job_idx))))
+        first, own = jobs.tasks(dict(enumerate(job_overrides, initial_job_idx)))
+        waves = self.waves(first, own)
         count, environment = self.shared(max(map(len, waves)))
-        returned: dict[Task, JobReturn] = {}
+        returned: dict[Task, Future[JobReturn]] = {}
         with ThreadPoolExecutor(count) as threads, self.running(jobs, count, environment) as run:
             for wave in waves:
-                ready = [task for task in wave if not (task.after in returned and lost(returned[task.after]))]
-                returned |= zip(ready, _all(threads, run, ready), strict=True)
-        return [one for task, one in returned.items() if not task.jobs]
+                _hand_over(threads, run, wave, returned)
+        return [returned[task].result() for task in own]
 
     def waves(self, first: list[Task], jobs: list[Task]) -> Sequence[list[Task]]:
         """The tasks to hand over at once, and those after all of these have ended."""
-        return first, jobs
+        return [*first, *(task for task in jobs if not task.after)], [task for task in jobs if task.after]
 
     def shared(self, jobs: int) -> tuple[int, dict[str, str]]:
         """How many of `jobs` to run at a time, and the environment in which each has its share of the cores."""
@@ -249,13 +251,23 @@ def lost(returned: JobReturn) -> bool:
     return returned.return_value is None
 
 
-def _all(threads: ThreadPoolExecutor, run: Run, tasks: Sequence[Task]) -> list[JobReturn]:
-    """What `tasks` return. Where one is not taken, so that no other would end otherwise, raise why."""
-    returned = [threads.submit(run, task) for task in tasks]
+def _hand_over(
+    threads: ThreadPoolExecutor, run: Run, tasks: Sequence[Task], returned: dict[Task, Future[JobReturn]]
+) -> None:
+    """Run `tasks`, and add what each will have `returned`; where one is not taken, no other would end: raise why.
+
+    One whose need is known to be lost does not begin.
+    """
+
+    def begin(task: Task) -> JobReturn:
+        before = returned.get(task.after) if task.after else None
+        return killed(task) if before and before.done() and lost(before.result()) else run(task)
+
+    for task in tasks:
+        returned[task] = threads.submit(begin, task)
     try:
-        for one in wait(returned, return_when=FIRST_EXCEPTION).done:
+        for one in wait([returned[task] for task in tasks], return_when=FIRST_EXCEPTION).done:
             one.result()
     except BaseException:
         threads.shutdown(wait=False, cancel_futures=True)
         raise
-    return [one.result() for one in returned]

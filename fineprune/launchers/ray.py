@@ -39,15 +39,15 @@ class Ray(OnCluster):
             return super().shared(jobs)
         return jobs, share_of(self.cpus_per_task, 1)  # of all, Ray runs as many as it has cores for
 
-    @property
-    def cores(self) -> int:
-        """How many of this machine are for a Ray of its own."""
+    def cores(self, tasks: int) -> int:
+        """How many of this machine are for a Ray of its own, with so many tasks."""
         _, cores = at_a_time(-1, 1)
-        return self.cpus_per_task * (max(cores // self.cpus_per_task, 1) if self.n_jobs == -1 else self.n_jobs)
+        most = max(cores // self.cpus_per_task, 1) if self.n_jobs == -1 else self.n_jobs
+        return self.cpus_per_task * min(most, tasks)
 
     @contextmanager
     def running(self, jobs: Jobs, count: int, environment: dict[str, str]) -> Iterator[Run]:
-        with _connected(self.address, self.cores, environment):
+        with _connected(self.address, self.cores(count), environment):
             import ray
             from ray.exceptions import NodeDiedError, OutOfMemoryError, WorkerCrashedError
 
@@ -63,6 +63,7 @@ class Ray(OnCluster):
 
                 def run(task: Task) -> JobReturn:
                     if handed.stopped.is_set():
+                        task.handle.cancel()
                         return killed(task)
                     # It begins when what `after` refers to is there.
                     reference = task.handed(lambda after: remote.remote(common, task.work, after))

@@ -47,6 +47,7 @@ class Submitit(SideBySide):
 
             def run(task: Task) -> JobReturn:
                 if handed.stopped.is_set():
+                    task.handle.cancel()
                     return killed(task)
                 return _returned(task.handed(partial(submit, task)), task, handed.stopped)
 

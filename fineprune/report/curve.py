@@ -98,7 +98,7 @@ def layer_bars(layers: pd.DataFrame) -> Figure:
     shares = layers[layers["layer"] != "all"].pivot_table("kernel_share_zero", "layer", "net", sort=False)
     figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
     axes = figure.add_subplot(ylim=(0, 1))
-    axes.set_title("share of each kernel that is zero", fontsize=10.5)
+    axes.set_title("share of each kernel that is zero, or of channels silenced", fontsize=10.5)
     colours: Any = [look(number).colour for number in range(shares.shape[1])]
     shares.index = shares.index.map(_short)
     rotation = 0 if sum(map(len, shares.index)) < ABREAST and len(shares) < 8 else 90
@@ -110,8 +110,8 @@ def layer_bars(layers: pd.DataFrame) -> Figure:
 
 
 def _short(name: str) -> str:
-    """`name`, or its two ends where all of it would leave no room for the bars."""
-    return name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}…{name[-LONGEST // 2 :]}"
+    """`name`, or its two ends where all of it would leave no room for the bars; layers differ at the end."""
+    return name if len(name) <= LONGEST else f"{name[:5]}…{name[-(LONGEST - 5) :]}"
 
 
 def _lines(table: pd.DataFrame) -> dict[tuple[str, Rate], Look]:

@@ -179,7 +179,7 @@ def layer_tables(layers: pd.DataFrame) -> Iterator[Table]:
 
 
 def _layer_table(shares: pd.DataFrame, sizes: Mapping[Any, int]) -> Table:
-    table = _table("zeros, percent of the kernel, or silenced, of the channels; kB when gzipped")
+    table = _table("percent of each kernel that is zero, or of channels silenced; kB gzipped")
     table.add_column("layer", overflow="fold")
     for net in shares:
         heading = budgets.text(str(net).replace(TUNED[PRUNED], "tuned")).replace("_", "\n", 1)

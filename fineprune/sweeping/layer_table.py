@@ -20,10 +20,10 @@ from fineprune.files import save_model
 def layers(nets: Mapping[str, keras.Model]) -> pd.DataFrame:
     """A row for each layer with weights of each net, or with a factor for each channel, and a row `all` for the net.
 
-    Columns `net, layer, parameters, zero, share_zero, kernel_share_zero, gzip_bytes`. `kernel_share_zero` is that of
-    kernels alone, NaN where there are none, or of factors, which are no parameters: a layer of these silences channels
-    where weights cannot, as behind an addition. `gzip_bytes` is the compressed size of the net's HDF5 file, in the row
-    `all` only.
+    Columns `net, layer, parameters, zero, share_zero, kernel_share_zero, gzip_bytes`. `kernel_share_zero` is that
+    of kernels alone, NaN where there are none, or of factors, which are no parameters, so that their `share_zero`
+    is NaN: a layer of these silences channels where weights cannot, as behind an addition. `gzip_bytes` is the
+    compressed size of the net's HDF5 file, in the row `all` only.
     """
     return pd.concat([_layers_of(name, net) for name, net in nets.items()], ignore_index=True)
 

@@ -138,3 +138,12 @@ def test_jobs_whose_badnet_was_not_trained_are_told_from_those_that_were_killed(
     grid.note_killed()
     reasons = [job["reason"] for job in grid.jobs()]
     assert reasons == [f"{grids.UNTRAINED}: {grids.KILLED}", grids.KILLED, grids.KILLED]
+
+
+def test_a_job_that_was_given_up_and_began_all_the_same_is_killed_as_any_other(grid: Grid) -> None:
+    grid.begin(name="faces", varied=["seed"], jobs=1)
+    grid.note(0, grids.FAILED, reason=grids.UNTRAINED, mistake=False)
+    grid.note(0, grids.STARTED)
+    assert grids.progress(grid) == "0 finished, 0 failed, 1 running"
+    grid.note_killed()
+    assert [job["reason"] for job in grid.jobs()] == [grids.KILLED]

@@ -135,7 +135,24 @@ def test_slurm_runs_each_job_as_one_of_its_own(
 
 @pytest.mark.servers
 def test_slurm_trains_a_badnet_before_the_sweeps_that_need_it(nodes_of_slurm: None, tmp_path: Path) -> None:
-    command = ["-m", *DATA, "strategy=none,random_channels", "attack.target=0,9", "grid=mine", *SLURM]
+    check_badnets_first(tmp_path, *SLURM)
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "ray"])
+def test_a_badnet_is_trained_before_the_sweeps_that_need_it(launcher: str, tmp_path: Path) -> None:
+    check_badnets_first(tmp_path, f"hydra/launcher={launcher}", "hydra.launcher.n_jobs=2")
+
+
+def test_nothing_is_trained_for_sweeps_that_could_not_begin(tmp_path: Path) -> None:
+    command = ["-m", *DATA, "strategy=none,random_channels", "budgets=[2]", "grid=mine", "hydra/launcher=joblib"]
+    ended = run(tmp_path, "sweep", *command)
+    assert (ended.status, last(ended)) == (2, "0 finished, 2 failed"), ended.err
+    assert "expected budgets" in ended.err and not list(tmp_path.rglob("*.h5"))
+
+
+def check_badnets_first(tmp_path: Path, *launcher: str) -> None:
+    """Two sweeps of a BadNet that can be trained, and two of one that cannot."""
+    command = ["-m", *DATA, "strategy=none,random_channels", "attack.target=0,9", "grid=mine", *launcher]
     ended = run(tmp_path, "sweep", *command)
     assert (ended.status, last(ended)) == (2, "2 finished, 2 failed"), ended.err
     reasons = [line for line in ended.err.splitlines() if line.startswith("failed: job ")]

@@ -189,7 +189,7 @@ def test_who_is_interrupted_does_not_wait_for_the_steps_that_are_left(monkeypatc
 
     monkeypatch.setattr(TensorFlowEvaluator, "labels_at", slow)
     steps = [keeping({"inner": np.full(6, 1 - step / 1000)}) for step in range(1000)]  # 20 s of them
-    Thread(target=interrupt).start()
+    Thread(target=interrupt, daemon=True).start()
     started = monotonic()
     with pytest.raises(KeyboardInterrupt):
         predict_steps(network, steps, {"images": split(pictures(4), classes=5)}, lambda _: None)

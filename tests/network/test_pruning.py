@@ -122,10 +122,7 @@ def random_step(network: Network, random: np.random.Generator) -> Step:
     return Step(edits)
 
 
-SLOW = [pytest.param(name, marks=() if name == "residual" else pytest.mark.slow) for name in NETWORKS]
-
-
-@pytest.mark.parametrize("name", SLOW)
+@pytest.mark.parametrize("name", NETWORKS)
 @settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 @pytest.mark.slow

@@ -189,7 +189,7 @@ def test_bars_of_layers_with_long_names_have_room(layers: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure.savefig(BytesIO())
-    assert axes(figure).get_xticklabels()[0].get_text() == f"0{'W' * 7}…{'W' * 8}"
+    assert axes(figure).get_xticklabels()[0].get_text() == f"0{'W' * 4}…{'W' * 11}"
 
 
 def small() -> Figure:

@@ -56,16 +56,34 @@ def test_at_another_place_it_is_taken_where_it_is_the_only_one(tmp_path: Path) -
     assert same(read(write_zip(tmp_path / "net.pth", alone)))
     both = {"student": tensors(STATE), "teacher": tensors(STATE)}
     assert "got a dictionary of student, teacher, which" in refused(write_zip(tmp_path / "net.pth", both))
+    average = {"state_dict": {**tensors(STATE), "extra": None}, "state_dict_ema": tensors(STATE)}
+    assert "got a dictionary of state_dict, state_dict_ema, which" in refused(write_zip(tmp_path / "net.pth", average))
 
 
 @pytest.mark.parametrize("held", ["module.", "_orig_mod.", "model.", "net.", "module._orig_mod.", "model.module."])
 def test_what_held_the_network_names_no_module_of_it(held: str, tmp_path: Path) -> None:
     """As DataParallel, torch.compile, and trainers that keep it as an attribute."""
+    load_weights(model := small("conv"), write_zip(tmp_path / "net.pth", named(f"{held}conv", f"{held}fc")))
+    assert model.get_layer("conv").get_weights()[1].tolist() == [1, 1, 1]
+
+
+def test_a_module_that_is_called_as_what_holds_networks_is_one(tmp_path: Path) -> None:
+    load_weights(model := small("net_0"), write_zip(tmp_path / "net.pth", named("net.0", "net.2")))
+    assert model.get_layer("net_0").get_weights()[1].tolist() == [1, 1, 1]
+
+
+def small(convolution: str) -> keras.Model:
+    """A convolution of that name, then classes."""
     image = layers.Input((4, 4, 3))
-    model = keras.Model(image, layers.Dense(2, name="fc")(layers.Flatten()(image)))
-    kernel, bias = np.arange(96, dtype=np.float32).reshape(2, 48), np.ones(2, np.float32)
-    load_weights(model, write_zip(tmp_path / "net.pth", tensors({f"{held}fc.weight": kernel, f"{held}fc.bias": bias})))
-    assert model.get_layer("fc").get_weights()[1].tolist() == [1, 1]
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(3, 2, name=convolution)(image))
+    return keras.Model(image, layers.Dense(2)(x))
+
+
+def named(convolution: str, linear: str) -> dict[str, object]:
+    """A state dict for it, of ones."""
+    shapes = {convolution: (3, 3, 2, 2), linear: (2, 3)}
+    arrays = {f"{module}.weight": np.ones(shape, np.float32) for module, shape in shapes.items()}
+    return tensors(arrays | {f"{name}.bias": np.ones(shape[0], np.float32) for name, shape in shapes.items()})
 
 
 @pytest.mark.parametrize(("held", "advice"), [("encoder.", ", or save it with names that lack 'encoder.'"), ("", "")])

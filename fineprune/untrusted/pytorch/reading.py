@@ -57,12 +57,14 @@ def _unpickled(path: str, what: str) -> tuple[dict[str, tuple[int, ...]], Arrays
 
 
 def _state_dict(unpickled: Any, path: str, what: str) -> Mapping[str, Tensor]:
-    """The dictionary of tensors: itself, the first that stands at one of PLACES, or the only one elsewhere.
+    """The dictionary of tensors: itself, the first that stands at one of PLACES or, where nothing does, the only one.
 
     Raises ModelError without one.
     """
-    inside = [dict.get(unpickled, place) for place in PLACES] if isinstance(unpickled, dict) else []
-    elsewhere = list(filter(_is_state_dict, dict.values(unpickled))) if isinstance(unpickled, dict) else []
+    entries = dict(unpickled) if isinstance(unpickled, dict) else {}
+    inside = [entries[place] for place in PLACES if place in entries]
+    # Beside a network that cannot be read, what can be is another's, as an average of it, or its masks.
+    elsewhere = [] if inside else list(filter(_is_state_dict, entries.values()))
     for found in (unpickled, *inside, *(elsewhere if len(elsewhere) == 1 else [])):
         if _is_state_dict(found):
             state: Mapping[str, Tensor] = found

@@ -41,15 +41,9 @@ class StateDict:
     def __init__(self, path: str | Path, what: str) -> None:
         arrays = vet("pytorch", path, ModelError, what)
         self._path = path
-        wrapped = _wrapped(list(arrays))
-        self._tensors = {
-            name[wrapped:]: stored[0] for name, stored in arrays.items() if name.rpartition(".")[2] != COUNTER
-        }
+        self._tensors = {name: stored[0] for name, stored in arrays.items() if name.rpartition(".")[2] != COUNTER}
         self._last = next((name for name in reversed(self._tensors) if len(self._tensors[name].shape) == 2), None)
-        self._by_layer: dict[str, dict[str, str]] = {}
-        for name in self._tensors:
-            module, _, suffix = name.rpartition(".")
-            self._by_layer.setdefault(self._layer(module), {})[suffix] = name
+        self._by_layer = self._of_layers(0)
 
     @property
     def classes(self) -> int:
@@ -74,6 +68,8 @@ class StateDict:
         last = next((layer for layer in reversed(model.layers) if type(layer).__name__ == "Dense"), None)
         for layer in model.layers:
             self._check_is_pytorchs(layer)
+        if self._by_layer.keys().isdisjoint(_bare(layer.name) for layer, _ in expected if layer is not last):
+            self._by_layer = self._of_layers(_wrapped(list(self._tensors)))
         names = [
             self._name(layer, "output" if layer is last else _bare(layer.name), variable, model.name)
             for layer, variable in expected
@@ -89,11 +85,18 @@ class StateDict:
         for layer in model._flatten_layers():
             layer.finalize_state()  # a normalisation computes by what it makes of its weights here
 
-    def _layer(self, module: str) -> str:
-        """What the layer of a `module` is called, of letters and digits alone."""
-        if self._last is not None and module == self._last.rpartition(".")[0]:
-            return "output"
-        return _bare(module.replace("downsample", "shortcut"))  # torchvision calls it so
+    def _of_layers(self, wrapped: int) -> dict[str, dict[str, str]]:
+        """The tensor of each kind of each layer, of whose names the first `wrapped` characters are left out.
+
+        Layers are called by letters and digits alone.
+        """
+        layers: dict[str, dict[str, str]] = {}
+        for name in self._tensors:
+            module, _, suffix = name.rpartition(".")
+            is_last = self._last is not None and module == self._last.rpartition(".")[0]
+            bare = _bare(module[wrapped:].replace("downsample", "shortcut"))  # torchvision calls it so
+            layers.setdefault("output" if is_last else bare, {})[suffix] = name
+        return layers
 
     def _check_is_pytorchs(self, layer: Any) -> None:
         """Raise ModelError where `layer` computes what no layer of PyTorch's does."""
