@@ -52,22 +52,23 @@ def report_damage(path: str | Path, error: type[FinepruneError]) -> Iterator[Non
         raise error(f"expected {path} to be readable, got damage: {line(reason)}: get another copy") from reason
 
 
-# What to do about a name that is not there, or is not that of a data set.
-DO: dict[type[FinepruneError], str] = {DataError: "set data.images and data.labels to the names of the arrays"}
-
-
 def member(group: h5py.Group, path: str, error: type[FinepruneError]) -> h5py.Group | h5py.Dataset:
     """The object at `path` in `group`; raises `error` where there is none, or a link on the way leads elsewhere."""
     node = group
     with report_damage(group.file.filename, error):
         for name in path.split("/"):
             if not isinstance(node, h5py.Group) or not isinstance(node.get(name, getlink=True), h5py.HardLink):
-                raise error(
-                    f"expected '{line(path)}' in {group.file.filename}, {line(group.name)}, got "
-                    f"{_content(node)}: {DO.get(error, 'is it a file of another kind?')}"
-                )
+                where = f"expected '{line(path)}' in {group.file.filename}, {line(group.name)},"
+                raise _wrong_name(where, _content(node), error)
             node = node[name]
     return node
+
+
+def _wrong_name(where: str, got: str, error: type[FinepruneError]) -> FinepruneError:
+    """What to raise over a name that is not there, or is not that of a data set."""
+    if error is DataError:
+        return error(f"{where} got {got}: set data.images and data.labels to the names of the arrays")
+    return error(f"{where} got {got}: is it a file of another kind?")
 
 
 def _content(node: h5py.Group | h5py.Dataset) -> str:
@@ -100,8 +101,7 @@ def dataset(group: h5py.Group, path: str, error: type[FinepruneError]) -> h5py.D
     stored = member(group, path, error)
     with report_damage(group.file.filename, error):
         if isinstance(stored, h5py.Group):
-            do = DO.get(error, "is it a file of another kind?")
-            raise error(f"{where} to be a data set, got a group of {_content(stored)}: {do}")
+            raise _wrong_name(f"{where} to be a data set,", f"a group of {_content(stored)}", error)
         # Checked first: the shape of a virtual data set can depend on the files that it is assembled from.
         elsewhere = not isinstance(stored, h5py.Dataset) or stored.is_virtual or stored.external
         if elsewhere or stored.shape is None:

@@ -249,13 +249,14 @@ def _check_format(path: str | Path, what: str, kind: str | None) -> None:
     if kind != SAVED_MODEL:
         check_is_file(path, ModelError, what)
     if kind is None and (other := UNSUPPORTED.get(Path(path).suffix.lower())):
-        do = (
-            "write its arrays as safetensors, and give them as badnet.weights, with their architecture"
-            if other == "Caffe"
-            else "build the network in one of these, and save it there"
-        )
+        if other == "Caffe":
+            raise ModelError(
+                f"expected {what} at {path} of Keras's or PyTorch's, got a file of Caffe, which is not supported: "
+                "write its arrays as safetensors, and give them as badnet.weights, with their architecture"
+            )
         raise ModelError(
-            f"expected {what} at {path} of Keras's or PyTorch's, got a file of {other}, which is not supported: {do}"
+            f"expected {what} at {path} of Keras's or PyTorch's, got a file of {other}, which is not supported: build "
+            "the network in one of these, and save it there"
         )
     if kind in PYTORCH:
         raise ModelError(

@@ -77,7 +77,7 @@ class StateDict:
         if more := [name for name in self._tensors if name not in set(names)]:
             raise ModelError(
                 f"expected only tensors that {line(model.name)} has in {self._path}, got '{line(more[0])}': "
-                f"{self._advice}"
+                f"set another architecture{self._or_names}"
             )
         for (layer, variable), name in zip(expected, names, strict=True):
             stored = self._tensors[name].read().astype(np.float32)
@@ -124,18 +124,18 @@ class StateDict:
         if got != shape or name is None:
             raise ModelError(
                 f"expected '{line(name or f'{layer.name}.{suffix}')}' of shape {shape} for {line(architecture)} in "
-                f"{self._path}, got {'none' if got is None else got}: {self._advice}"
+                f"{self._path}, got {'none' if got is None else got}: set another architecture{self._or_names}"
             )
         return name
 
     @property
-    def _advice(self) -> str:
-        """What to do where names are not the architecture's."""
+    def _or_names(self) -> str:
+        """What else to do where names are not the architecture's, if all of them begin alike."""
         first = {name.partition(".")[0] for name in self._tensors if name.count(".") > 1} or {""}
         held = first.pop()
         if first or not all(name.startswith(f"{held}.") for name in self._tensors):
-            return "set another architecture"
-        return f"set another architecture, or save it with names that lack '{line(held)}.', as which all begin"
+            return ""
+        return f", or save it with names that lack '{line(held)}.', as which all begin"
 
 
 def _wrapped(names: list[str]) -> int:
