@@ -545,7 +545,7 @@ def labels_packed_a_thousandfold(path: Path) -> None:
         packed(file, "label", (60_000_000,), (30_000_000,), bytes(30_000_000))
 
 
-@images("expected 'data' in FILE, / to be a data set held in the file itself, got something else")
+@images("expected 'data' in FILE, / to be a data set, got a group of data: set data.images and data.labels to ")
 def group_in_the_place_of_data(path: Path) -> None:
     with h5py.File(path, "w") as file:
         file.create_group("data")["data"] = h5py.SoftLink("/data")
