@@ -22,14 +22,13 @@ import tensorflow as tf
 import tf_keras as keras
 from numpy.typing import NDArray
 
+from benchmarks.comparison import NAIVE
 from benchmarks.subject import Splits, options, peak_mb, show, subject, sweep, timed
 from fineprune.network.network import Network
 from fineprune.network.step import Step
 from fineprune.strategies.rankings.channel_activation import ChannelActivation
 
-NAIVE = 3  # steps, the first, the last and those between; each costs the same, and the fastest is scaled to all
 LEVELS = 20  # of the share that is pruned, as BackdoorBench tries thresholds
-
 COMPILED = 300  # images: a whole batch, and a part of one
 
 Pixels = NDArray[np.float32]
@@ -102,6 +101,7 @@ def ours(network: Network, steps: list[Step], splits: Splits) -> Measured:
 
 
 def _compared(steps: list[Step]) -> NDArray[np.int64]:
+    """Places of the steps that are run: each costs the same, and the fastest is scaled to all."""
     return np.linspace(0, len(steps) - 1, NAIVE).astype(int)
 
 

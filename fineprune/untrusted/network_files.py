@@ -139,14 +139,9 @@ class NetworkFile:
         """The network, for images of `shape` as above, or, of a GoodNet that fineprune saved, its two."""
         from fineprune.untrusted import keras_build
 
-        return [keras_build.classifier(net, self._path) for net in two_nets.apart(self._built(shape=shape))]
+        return [keras_build.classifier(net, self._path) for net in two_nets.apart(self._built(None, None, shape))]
 
-    def _built(
-        self,
-        weights: NetworkFile | StateDict | None = None,
-        output: str | None = None,
-        shape: Shape | None = None,
-    ) -> keras.Model:
+    def _built(self, weights: NetworkFile | StateDict | None, output: str | None, shape: Shape | None) -> keras.Model:
         if self._architecture is None:
             raise ModelError(
                 f"expected a whole network in {self._path}, got a file without architecture: "

@@ -11,7 +11,7 @@ from nets import deepid
 from samples import split
 from steps import keeping
 
-from benchmarks import growth, layers, peers, vetting, waiting
+from benchmarks import growth, networks, peers, vetting, waiting
 from benchmarks.comparison import compare
 from benchmarks.subject import subject
 from fineprune.badnets.architectures import resnet
@@ -80,8 +80,8 @@ def test_ways_are_related_to_this_one_in_all_and_for_a_net() -> None:
 
 
 def test_other_networks_are_swept_in_their_last_and_in_every_layer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layers, "NETWORKS", {resnet: 80})
-    figures = dict(layers.sweeps({"images": split(pictures(9, layers.SHAPE), classes=layers.CLASSES)}))
+    monkeypatch.setattr(networks, "NETWORKS", {resnet: 80})
+    figures = dict(networks.sweeps({"images": split(pictures(9, networks.SHAPE), classes=networks.CLASSES)}))
     assert {what: each["images"] for what, each in figures.items()} == {
         "resnet, the last layer": 9,
         "resnet, every layer, 80 channels a step": 9,

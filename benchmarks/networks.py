@@ -1,6 +1,6 @@
 """Sweeps of other networks: of the channels before the last pooling, one a step, and of the channels of every layer.
 
-python -m benchmarks.layers [--images N]
+python -m benchmarks.networks [--images N]
 """
 
 from __future__ import annotations
